@@ -14,15 +14,18 @@ from collections.abc import Callable, Collection
 from klogd_py.reports.public_words import LEFT_OUT, public_words
 
 USER_PROCESS = "(user process)"
-# Kernel threads with names of their own. "kworker/u8:2H+events" also says what it works on.
+# Kernel threads whose names cannot tell anything
 _KERNEL_THREAD = re.compile(
     r"swapper(?:/\d{1,4})?|kthreadd|(?:ksoftirqd|migration|cpuhp|idle_inject|rcuc|rcuog|rcuop|"
-    r"watchdog|rcuos|stopper)/\d{1,5}|kworker/(?:u?\d{1,5}:\d{1,5}H?|dying)|"
-    r"rcu_(?:sched|preempt|bh|gp|par_gp|tasks_kthre|tasks_rude_)|kswapd\d{1,4}|kcompactd\d{1,4}|"
+    r"watchdog|rcuos|stopper)/\d{1,5}|"
+    r"rcu_(?:sched|preempt|bh|gp|par_gp|tasks_kthre|tasks_rude_|exp_gp_kthr|exp_par_gp)|rcub/\d{1,5}|"
+    r"kswapd\d{1,4}|kcompactd\d{1,4}|"
     r"khugepaged|ksmd|kauditd|kdevtmpfs|khungtaskd|oom_reaper|watchdogd|kblockd|writeback|netns|"
     r"kintegrityd|devfreq_wq|mm_percpu_wq",
     re.ASCII,
 )
+# Behind it stands what a worker does, which may name a device: "kworker/u8:2H+kcryptd-253:0"
+_WORKER = re.compile(r"kworker/(?:u?\d{1,5}:\d{1,5}H?|dying)(?=[+-]|$)", re.ASCII)
 _HEX = r"(?:0x)?[0-9a-fA-F]{4,16}"
 _ADDRESS = rf"(?:\[?<?{_HEX}>?\]?:? {{1,8}}){{0,2}}"
 _SYMBOL = (
@@ -103,9 +106,11 @@ _QUEUE = re.compile(
 
 def public_comm(comm: str) -> str:
     """Return the name of a kernel thread, `USER_PROCESS` of any other process."""
-    name = comm.partition("+")[0]
-    if _KERNEL_THREAD.fullmatch(name):
-        return name
+    worker = _WORKER.match(comm)
+    if worker is not None:
+        return worker[0]
+    if _KERNEL_THREAD.fullmatch(comm):
+        return comm
     return USER_PROCESS if comm else ""
 
 

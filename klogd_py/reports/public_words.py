@@ -25,7 +25,7 @@ FUNCTION = re.compile(rf"{_NAME}(?:::[\w.$]{{1,120}}){{0,8}}", re.ASCII)
 PLACE = re.compile(rf"{_NAME}\+0x[0-9a-f]{{1,8}}(?:/0x[0-9a-f]{{1,8}})?", re.ASCII)
 MODULE = re.compile(r"\[(?![0-9a-f]{8,}\b)[A-Za-z_][\w-]{0,63}(?: [0-9a-f]{12,40})?\]", re.ASCII)
 _LINE = re.compile(r":\d{1,6}", re.ASCII)
-_SHORT = re.compile(r"NUM|ADDR|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|#PF|[-/]", re.ASCII)
+_SHORT = re.compile(r"NUM|ADDR|DEV|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|#PF|[-/]", re.ASCII)
 # "Read of size 8", "blocked for more than 120 seconds"
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _BEFORE_COUNT = ("size", "than")
@@ -53,47 +53,48 @@ generic global global-out-of-bounds grace gracefully guard halted handle handler
 happen happened hard hardirq hardirq-safe hardirq-unsafe hardirqs hardware has hash header held
 held-lock high hint hit hlist hold holding holds hpmc hrtimer hung hypervisor idle idr ignored
 illegal immediate in in-use inactive inconsistent incorrect info init init_task initialised
-initialization initialized inode inside instruction insufficient int3 integer internal interrupt
-interrupts into invalid invalid-access invalid-free inversion invoked io ipi irq irqs is its job
-jump kasan kcsan kernel kernel-infoleak kernel-usb-infoleak key kfence kill killable killed
-killing kmalloc kmsan kobject kref kthread kthreadd kunwind larger last late leak leaked level
-limit limits line list list_add list_del load local lock lock-key lock-state lockdep locking
-locks lockup long longer looking loop low machine magic make map mapped mapping mask max maybe
-memory message microcode min misaligned mismatch missing misuse mm mm_struct mode modify modules
-more mount multiple must mutex mutex_lock name negative nested nested_lock next next->prev nmi
-no nobody node non non-canonical non-resumable non-static non-zero noncanonical none
-nonrecoverable normal not not-present notifier null null-ptr-deref num nx obj object objects
-odebug of off offline offset old on once online only oops oopsed opcode open operand operation
-or order ordinary out out-of-bounds overflow overran overrun overwritten own owner p4d page
-page_table pages paging panic panic_on_oom panic_on_warn panicked parent part partial paths
+initialization initialized inode inodes inside instruction insufficient int3 integer internal
+interrupt interrupts into invalid invalid-access invalid-free inversion invoked io ipi irq irqs
+is its job jump kasan kcsan kernel kernel-infoleak kernel-usb-infoleak key kfence kill killable
+killed killing kmalloc kmsan kobject kref kthread kthreadd kunwind larger last late leak leaked
+level limit limits line list list_add list_del load local lock lock-key lock-state lockdep
+locking locks lockup long longer looking loop low machine magic make map mapped mapping mask max
+maybe memory message microcode min misaligned mismatch missing misuse mm mm_struct mode modify
+modules more mount multiple must mutex mutex_lock name negative nested nested_lock next
+next->prev nmi no nobody node non non-canonical non-resumable non-static non-zero noncanonical
+none nonrecoverable normal not not-present notifier null null-ptr-deref num nx obj object
+objects odebug of off offline offset old on once online only oops oopsed opcode open operand
+operation or order ordinary out out-of-bounds overflow overran overrun overwritten own owner p4d
+page page_table pages paging panic panic_on_oom panic_on_warn panicked parent part partial paths
 percpu period permission pgd pgtables_bytes physical pin place please pmd pointer poison
 poisoned policy pool pools possible possibly potentially power pre preempt preempted preemptible
-preemption prefetch present prev prev->next previous priority private probably proc process
-processes procfs producer protected protection pte pud queue queued quickly quiescent race
-random range raw rb_tree rcu rcu_read_lock reached read readonly recent reclaim reclaim-safe
-reclaim-unsafe recover recovery recursion recursive redzone refcount refcount_t reference
-reference-leak region register registered registering registration regs related release released
-remove removing replaying request required reserve reserved reset resource restored result retry
-return returning reverse root rss rss-counter rtas rtnl run running rust rust_kernel rw rwlock
-rwsem safe same saturated scheduling seconds segment self self-detected semaphore sequence
-serror set setup shared shift shift-out-of-bounds short should shutdown signal signed
-signed-integer-overflow single size skipped slab slab-out-of-bounds slab-use-after-free sleep
-sleeping slob slot slub small smap smep smp smp_processor_id soft softirq softirq-safe
-softirq-unsafe softirqs softlockup source space special spinlock stack stack-out-of-bounds
-stack-protector stall stalled stalls start starting starved state status still stopped store
-stuck subclass subtraction supervisor suspend suspicious swap switch symbol sync synchronize
-synchronous syncing sysfs sysrq system system-wide table tainted taken takes target task
-taskqueue tasks temporarily than the this thread threads time timed timeout timer timers tlb to
-too top total trace transmit trap tree tried trigger triggered truncated trying trylock turned
-two type types ubsan unable unaccounted unaligned unbalanced unbound uncorrectable undefined
-undefined-behaviour under underflow underrun unexpected unhandled uninit-value unit unknown
-unlikely unlock unlocked unmap unmapped unmount unrecoverable unreferenced unregister
-unregister_netdevice unregistered unsafe unsigned-integer-overflow unsupported unused up update
-updated usage usb use use-after-free use-after-scope used user user-memory-access usercopy using
-valid value vector version vfs via violation virtual vma vmalloc vmalloc-out-of-bounds void wait
-wait_for_completion waiting wake wall warn warn_on warn_on_once warning was watchdog way when
-which while wild-access wild-memory-access with within without work worker workers workqueue wq
-write writing wrong xarray your zero zero-size zone
+preemption prefetch present prev prev->next previous printk priority private probably proc
+process processes procfs producer protected protection pte pud queue queued quickly quiescent
+race random range raw rb_tree rcu rcu_read_lock reached read readonly recent reclaim
+reclaim-safe reclaim-unsafe recover recovery recursion recursive redzone refcount refcount_t
+reference reference-leak region register registered registering registration regs related
+release released remove removing replaying request required reserve reserved reset resource
+restored result retry return returning reverse root rss rss-counter rtas rtnl run running rust
+rust_kernel rw rwlock rwsem safe same saturated scheduling seconds segment self self-detected
+semaphore sequence serror set setup shared shift shift-out-of-bounds short should shutdown
+signal signed signed-integer-overflow single size skipped slab slab-out-of-bounds
+slab-use-after-free sleep sleeping slob slot slub small smap smep smp smp_processor_id soft
+softirq softirq-safe softirq-unsafe softirqs softlockup source space special spinlock stack
+stack-out-of-bounds stack-protector stall stalled stalls start starting starved state status
+still stopped store stuck subclass subtraction supervisor suspend suspicious swap switch symbol
+sync synchronize synchronous syncing sysfs sysrq system system-wide table tainted taken takes
+target task taskqueue tasks temporarily than the this thread threads time timed timeout timer
+timers tlb to too top total trace transmit trap tree tried trigger triggered truncated trying
+trylock turned two type types ubsan unable unaccounted unaligned unbalanced unbound
+uncorrectable undefined undefined-behaviour under underflow underrun unexpected unhandled
+uninit-value unit unknown unlikely unlock unlocked unmap unmapped unmount unrecoverable
+unreferenced unregister unregister_netdevice unregistered unsafe unsigned-integer-overflow
+unsupported unused up update updated usage usb use use-after-free use-after-scope used user
+user-memory-access usercopy using valid value vector version vfs via violation virtual vma
+vmalloc vmalloc-out-of-bounds void wait wait_for_completion waiting wake wall warn warn_on
+warn_on_once warning was watchdog way when which while wild-access wild-memory-access with
+within without work worker workers workqueue wq write writing wrong xarray your zero zero-size
+zone
 """
 VOCABULARY = frozenset(_WORDS.split())
 

@@ -105,6 +105,16 @@ def test_wrong_command_line_is_answered_with_remedy(
     assert remedy in second
 
 
+def test_configuration_names_the_spool(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "klogd-py.toml").write_text(f'[reports]\nspool = "{spool}"\n')
+    shown = run_reports("show", "last", "--config", tmp_path / "klogd-py.toml")
+    assert shown.stdout.startswith(REPORT.title)
+    (tmp_path / "klogd-py.toml").write_text('[reports]\nspool = ""\n')
+    none = run_reports("--config", tmp_path / "klogd-py.toml")
+    assert none.returncode == 1
+    assert "reports.spool is empty in the configuration" in none.stderr.splitlines()[0]
+
+
 def test_missing_spool_is_said_with_remedy(tmp_path: Path) -> None:
     done = run_reports(spool=tmp_path / "none")
     assert (done.returncode, done.stdout) == (1, "")
@@ -238,6 +248,25 @@ def test_terminal_shows_colours_and_fits(spool: Path) -> None:
     shown = read_to_end(readable).decode()
     assert shown.startswith(f"\x1b[1m\x1b[31m{REPORT.title}\x1b[0m")
     assert "\x1b[2m  kasan_report+0xda/0x110\x1b[0m" in shown
+
+
+def test_follow_goes_on_below_the_table(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [PANIC])
+    words = ["reports", "-f", "--spool", str(spool)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "klogd_py", *words], stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert process.stdout is not None
+    try:
+        heading, first = (process.stdout.readline() for _ in range(2))
+        fill(spool, [occurrence(1)])
+        later = process.stdout.readline()
+        assert first.startswith("9999 ")
+        assert later.startswith("0123 ")
+        assert later.index("KASAN") == first.index("BUG") == heading.index("TITLE")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 def test_follow_prints_what_comes_later(tmp_path: Path) -> None:

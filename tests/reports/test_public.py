@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from klogd_py.record.report import Access, Boot, Kernel, Process, Report, Source, Stack
 from klogd_py.reports.document import encode
+from klogd_py.reports.headers import HEADERS
 from klogd_py.reports.public import make_public
 from klogd_py.reports.public_lines import USER_PROCESS, public_comm, public_line, public_version
 from klogd_py.reports.public_words import public_path, public_words
@@ -211,7 +212,9 @@ def test_line_keeps_only_its_known_parts(line: str, shown: str | None) -> None:
     [
         *((name, name) for name in ("swapper/0", "ksoftirqd/12", "kworker/u8:2", "khugepaged")),
         ("kworker/0:1+events", "kworker/0:1"),
-        ("kworker/u9:1-secret", USER_PROCESS),
+        ("kworker/u9:1H-secret", "kworker/u9:1H"),
+        ("kworker/zqsecret", USER_PROCESS),
+        ("ksoftirqd/0 zq", USER_PROCESS),
         ("postgres", USER_PROCESS),
         ("", ""),
     ],
@@ -238,6 +241,19 @@ def test_only_paths_in_kernel_sources_remain(path: str, shown: str) -> None:
 
 def test_version_loses_builder_and_addresses() -> None:
     assert public_version("#1 SMP Debian 6.12.4-1 (alice@db1) 10.0.0.7") == "#1 SMP Debian 6.12.4-1"
+
+
+def test_titles_of_all_forms_stay_whole() -> None:
+    names = {"function": "nic_poll"}
+    titles = {header.title for header in HEADERS if set(named(header.title)) <= set(names)}
+    assert len(titles) > 40
+    shown = {title: public_words(title.format(**names), {"nic_poll"}) for title in titles}
+    assert {title: text for title, text in shown.items() if "..." in text} == {}
+
+
+def named(title: str) -> list[str]:
+    """The names in braces: ``BUG: {text}`` has one."""
+    return re.findall(r"\{(\w+)\}", title)
 
 
 def test_words_that_are_unknown_become_dots() -> None:

@@ -54,7 +54,7 @@ def _list(line: CommandLine, spool: Spool) -> int:
     for file in listing.broken:
         print_error(f"{spool.path}/{file.name}: {file.reason}")
     if follows:
-        return _follow(line, spool, listing, wanted)
+        return _follow(line, spool, listing, wanted, rows)
     return 0
 
 
@@ -109,8 +109,10 @@ def _print_line(document: object) -> None:
     print(msgspec.json.encode(document).decode(), flush=True)
 
 
-def _follow(line: CommandLine, spool: Spool, listing: Listing, wanted: Wanted) -> int:
-    """Print each report that is stored from now on, until interrupted."""
+def _follow(
+    line: CommandLine, spool: Spool, listing: Listing, wanted: Wanted, rows: list[IssueRow]
+) -> int:
+    """Print each report that is stored from now on, below the rows, until interrupted."""
     from klogd_py.system.libraries import WATCHDOG, describe_import_error
 
     try:
@@ -119,18 +121,18 @@ def _follow(line: CommandLine, spool: Spool, listing: Listing, wanted: Wanted) -
         print_error(f"--follow: {describe_import_error(WATCHDOG, error)}")
         print_error("leave out --follow, or install it")
         return FAILED
-    has_heading = bool(listing.summaries)
     for summary in new_reports(spool, listing.summaries):
-        rows = choose_rows([summary], [], wanted)
+        new = choose_rows([summary], [], wanted)
         if line.has("json"):
-            for row in rows:
+            for row in new:
                 _print_line(_document(spool, row))
-        elif rows:
-            _print_new(rows, with_heading=not has_heading)
-            has_heading = True
+        elif new:
+            _print_new(rows, new)
+            rows += new
     return FAILED
 
 
-def _print_new(rows: Sequence[IssueRow], *, with_heading: bool) -> None:
-    lines = format_table(rows, datetime.now().astimezone(), _width())
-    print(*lines[0 if with_heading else 1 :], sep="\n", flush=True)
+def _print_new(before: Sequence[IssueRow], new: Sequence[IssueRow]) -> None:
+    """Print rows below those that are there, with the same columns."""
+    lines = format_table([*before, *new], datetime.now().astimezone(), _width())
+    print(*lines[len(before) + 1 if before else 0 :], sep="\n", flush=True)

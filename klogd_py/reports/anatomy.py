@@ -85,7 +85,7 @@ def read_anatomy(raw: RawReport) -> Anatomy:
             if "omm: " in text:
                 stacks.close()
             continue
-        if modules.read_line(text) or locks.read_line(number, text):
+        if modules.read_line(number, text) or locks.read_line(number, text):
             continue
         if stacks.read_line(number, text):
             continue

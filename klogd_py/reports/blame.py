@@ -73,17 +73,12 @@ def _scene(anatomy: Anatomy) -> Frame | None:
 def _first(frames: Iterable[Frame], noise: re.Pattern[str] | None = None) -> Frame | None:
     """Return the first frame that is no noise."""
     for frame in frames:
-        if is_noise(frame.function) or _is_inlined(frame):
+        if is_noise(frame.function):
             continue
         if noise is not None and noise.match(plain_name(frame.function)):
             continue
         return frame
     return None
-
-
-def _is_inlined(frame: Frame) -> bool:
-    """Whether only debugging information names it: the same crash without it would be another."""
-    return frame.offset is None and bool(frame.file)
 
 
 def _first_but(frames: Iterable[Frame], families: tuple[str, ...]) -> Frame | None:
@@ -148,7 +143,9 @@ def _stall(anatomy: Anatomy) -> Frame | None:
     counter = anatomy.counter
     if counter is not None and counter.module and not is_noise(counter.function):
         return counter
-    return _under_anchor(anatomy) or _fault(anatomy)
+    return _under_anchor(anatomy) or _first(
+        frame for frames in stalled_stacks(anatomy) for frame in frames
+    )
 
 
 def _overflow(anatomy: Anatomy) -> Frame | None:

@@ -9,8 +9,7 @@ from klogd_py.reports.function_names import plain_name
 from klogd_py.reports.kind_noise import INTERRUPT_ENTRY, STALL_CHECK, TICK
 from klogd_py.reports.stacks import TracedStack
 
-# What the RCU prints of its own thread, where that had no time to run
-_OF_RCU_THREAD = ("RCU grace-period kthread", "rcu: RCU grace-period kthread")
+_RCU_THREAD = ("rcu_gp_kthread", "rcu_gp_fqs_loop")
 
 
 def reliable(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -52,9 +51,7 @@ def stalled_stacks(anatomy: Anatomy) -> Iterator[tuple[Frame, ...]]:
     The stack of the processor that has found its own stall comes first.
     """
     stacks = [
-        stack
-        for stack in anatomy.stacks
-        if stack.is_call_trace and not stack.about.startswith(_OF_RCU_THREAD)
+        stack for stack in anatomy.stacks if stack.is_call_trace and not _is_of_rcu_thread(stack)
     ]
     for stack in sorted(stacks, key=_is_found_by_other):
         counter = [
@@ -65,6 +62,12 @@ def stalled_stacks(anatomy: Anatomy) -> Iterator[tuple[Frame, ...]]:
 
 def _is_found_by_other(stack: TracedStack) -> bool:
     return not any(STALL_CHECK.match(plain_name(frame.function)) for frame in stack.frames)
+
+
+def _is_of_rcu_thread(stack: TracedStack) -> bool:
+    """Whether it shows where RCU's own thread sleeps, which had no time to run."""
+    sleeps = any(frame.function.startswith(_RCU_THREAD) for frame in stack.frames)
+    return sleeps and _is_found_by_other(stack)
 
 
 def _is_before(line: int, stack: TracedStack, anatomy: Anatomy) -> bool:

@@ -8,6 +8,7 @@ from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.reports.anatomy import Anatomy
 from klogd_py.reports.blame import Blame
+from klogd_py.reports.noise import is_noise
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.reports.stack_labels import is_call_trace, stack_label
 
@@ -15,6 +16,7 @@ NO_FUNCTION = "no function is to blame"
 ONLY_NOISE = "all functions serve or report others"
 NO_STACK = "no stack"
 EMPTY_STACK = "a stack has no frames"
+SHORT_STACK = "the stack ends before the function to blame"
 BROKEN_HEADER = "another message is inside the first line"
 FAULT_INJECTION = "the stack of an injected fault is among the lines"
 CONSEQUENCE = "only the panic that followed is known"
@@ -23,20 +25,28 @@ GAP = "lines are missing"
 
 _STAMP = lazy_pattern(r"\[ {0,7}\d{1,8}\.\d{6}\]")
 _INJECTION = "FAULT_INJECTION: forcing a failure"
+# lib/fault-inject.c, mm/failslab.c
+_INJECTING = "should_fail"
 # A panic for something that the kernel has reported before
 _CONSEQUENCES = lazy_pattern(
     r"Kernel panic(?: - not syncing)?: (?:Fatal exception|panic_on_|hung_task: blocked|softlockup: hung|hard LOCKUP|Oops|RCU Stall|kernel: panic_on|KASAN: panic_on|KFENCE: panic_on|UBSAN: panic_on|Hard LOCKUP|Fatal hardware)",  # noqa: E501
     re.IGNORECASE,
 )
-# Which of the lines above the stack name the function
-_TOLD_WITHOUT_STACK = frozenset((CrashKind.WORKQUEUE_LEAK, CrashKind.LOCK_STATE))
 _STACK_PARTS = ("IRQ", "TASK", "NMI", "SOFTIRQ")
-# "<Same stack as pid 30>"
-_REPEATED = lazy_pattern(r" {0,8}<Same stack as pid \d")
-# Such a stack is not there any more
-_BROKEN_STACK = "Kernel stack is corrupted in"
-# A stack that begins has a frame within so many lines; registers and text may stand before it.
-_LINES_TO_FRAME = 15
+# Kinds whose reports always have a stack
+_WITH_STACK = frozenset(
+    (
+        CrashKind.KASAN,
+        CrashKind.KMSAN,
+        CrashKind.KFENCE,
+        CrashKind.UBSAN,
+        CrashKind.SLUB,
+        CrashKind.BAD_PAGE,
+        CrashKind.LOCKDEP,
+        CrashKind.INCONSISTENT_LOCK,
+        CrashKind.SUSPICIOUS_RCU,
+    )
+)
 
 
 def doubts_of(
@@ -54,15 +64,15 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
         yield NO_FUNCTION
     if wants_function and blame.is_noise:
         yield ONLY_NOISE
-    is_broken = _BROKEN_STACK in anatomy.header.text
-    has_no_need = is_broken or raw.kind in _TOLD_WITHOUT_STACK
-    if wants_function and not anatomy.stacks and not has_no_need:
+    if not anatomy.stacks and (raw.kind in _WITH_STACK or (wants_function and not blame.function)):
         yield NO_STACK
-    if not is_broken and _has_empty_stack(anatomy):
+    if not anatomy.header.functions and _has_empty_stack(anatomy):
         yield EMPTY_STACK
     if _STAMP.search(anatomy.header.text) is not None:
         yield BROKEN_HEADER
-    if any(_INJECTION in text for text in anatomy.texts):
+    if raw.kind is CrashKind.WARNING and _has_only_reporters(anatomy, blame):
+        yield SHORT_STACK
+    if _has_injected_fault(raw, anatomy):
         yield FAULT_INJECTION
     if raw.kind is CrashKind.PANIC and _CONSEQUENCES.match(anatomy.header.text) is not None:
         yield CONSEQUENCE
@@ -79,12 +89,29 @@ def _has_unopened_part(anatomy: Anatomy) -> bool:
 
 
 def _has_empty_stack(anatomy: Anatomy) -> bool:
-    """Whether a call trace was announced whose frames do not follow."""
-    begun = {stack.line for stack in anatomy.stacks}
-    return any(
-        number not in begun
-        and is_call_trace(stack_label(text))
-        and not _REPEATED.match("".join(anatomy.texts[number + 1 : number + 2]))
-        for number, text in enumerate(anatomy.texts)
-        if number and text
+    """Whether the first call trace was announced, and its frames do not follow."""
+    for number, text in enumerate(anatomy.texts):
+        if "race" in text and number and is_call_trace(stack_label(text)):
+            return number not in {stack.line for stack in anatomy.stacks}
+    return False
+
+
+def _has_only_reporters(anatomy: Anatomy, blame: Blame) -> bool:
+    """Whether a function that only the header names is blamed, and the stack explains nothing."""
+    if not blame.function or blame.is_noise or anatomy.counters or not anatomy.stacks:
+        return False
+    return all(
+        is_noise(frame.function)
+        for stack in anatomy.stacks[:1]
+        for frame in stack.frames
+        if frame.reliable
+    )
+
+
+def _has_injected_fault(raw: RawReport, anatomy: Anatomy) -> bool:
+    before = (line.text for line in raw.context)
+    return any(_INJECTION in text for text in (*before, *anatomy.texts)) or any(
+        frame.reliable and frame.function.startswith(_INJECTING)
+        for stack in anatomy.stacks[:1]
+        for frame in stack.frames
     )

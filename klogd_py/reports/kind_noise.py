@@ -27,7 +27,7 @@ WAITERS = lazy_pattern(
 )
 # Locks that serialise so much that whoever waits for them says nothing
 HUNG_BUCKETS = lazy_pattern(
-    r"rtnl_lock(?:_killable)?$|rtnl_net_lock|synchronize_(?:rcu|sched|net|srcu)|__synchronize_(?:rcu|srcu)|_?rcu_barrier|exp_funnel_lock"
+    r"rtnl_lock(?:_killable)?$|rtnl_net_lock|_*synchronize_(?:net|srcu)|_?rcu_barrier|exp_funnel_lock"
 )
 # One wait for a grace period of RCU, whichever the version and the settings make of it
 GRACE_PERIODS = lazy_pattern(r"_*synchronize_(?:rcu|sched)(?:_bh)?(?:_expedited)?$")

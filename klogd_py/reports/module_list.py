@@ -13,6 +13,9 @@ from klogd_py.record.report import Module
 MODULES_LABEL = "Modules linked in:"
 _ONE = lazy_pattern(r"([\w-]{1,64})(?:\(([A-Z+-]{1,24})\))?")
 _UNLOADED = lazy_pattern(r"\[last unloaded: ([^\]]{0,200})\]?")
+_MAX_CHARS = 1024
+# The words of a stack that begin below the list
+_STACK_WORDS = lazy_pattern(r"[ \t]*(?:[0-9a-f]{16}|[0-9a-f]{8})(?: |$)")
 # A line of nothing but names of modules
 _MORE = lazy_pattern(
     r"[ \t]*(?:[\w-]{1,64}(?:\([A-Z+-]{1,24}\))?[ \t]+){1,200}"
@@ -26,21 +29,21 @@ class ModuleList:
     def __init__(self) -> None:
         self.modules: dict[str, Module] = {}
         self.last_unloaded: tuple[str, ...] = ()
-        self._is_open = False
+        # The number of the line that may go on with the list
+        self._next = -1
 
-    def read_line(self, text: str) -> bool:
+    def read_line(self, number: int, text: str) -> bool:
         """Take a line that has modules; ``False`` if it has none."""
         start = text.find(MODULES_LABEL)
         if start >= 0:
-            self._is_open = True
+            self._next = number + 1
             self._read(text[start + len(MODULES_LABEL) :])
             return True
-        if not self._is_open:
+        if number != self._next or len(text) > _MAX_CHARS:
             return False
-        self._is_open = False
-        if len(text) > 1024 or _MORE.fullmatch(text) is None:
+        if _MORE.fullmatch(text) is None or _STACK_WORDS.match(text) is not None:
             return False
-        self._is_open = True
+        self._next = number + 1
         self._read(text)
         return True
 
@@ -49,7 +52,7 @@ class ModuleList:
         if unloaded is not None:
             self.last_unloaded = tuple(found[1] for found in _ONE.finditer(unloaded[1]))
             text = text[: unloaded.start()]
-            self._is_open = False
+            self._next = -1
         for word in text.split():
             found = _ONE.fullmatch(word)
             if found is not None:

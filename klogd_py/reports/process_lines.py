@@ -19,7 +19,7 @@ from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Kernel, Process
 from klogd_py.reports.taint import taint_of
 
-_TAINT = r"(?:Not tainted|Tainted: (?P<taint>[A-Z ]{1,40}?))"
+_TAINT = r"(?:Not tainted|Tainted: (?P<taint>[A-Z -]{1,60}?))"
 _COMM = r"(?P<comm>(?s:.){0,64}?)"
 _WHO = lazy_pattern(
     r"[ \t]{0,16}(?:CPU(?:: |#)?(?P<cpu>\d{1,5}):? )?(?:UID: (?P<uid>\d{1,10}) )?"

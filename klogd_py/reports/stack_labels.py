@@ -18,7 +18,7 @@ _CALL_TRACE = lazy_pattern(
 _OTHER = lazy_pattern(
     r"[ \t]{0,64}(?:"
     r"(?:Allocated|Freed)(?: by task \d{1,10}(?: on cpu \d{1,5}.{0,60})?)?:"
-    r"|(?:INFO: |\S{2,20}: )?(?:Allocated|Freed) in \S{1,300} age=.{1,80}"
+    r"|(?:INFO: |\S{2,20}: )?(?:Allocated|Freed) in .{1,300}? age=.{1,80}"
     r"|(?:Object|Slab) (?:allocated|freed).{0,60}:"
     r"|Uninit was (?:created|stored to memory) at:"
     r"|Local variable .{1,200} created at:"

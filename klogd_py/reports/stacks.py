@@ -92,6 +92,9 @@ class StackReader:
         self._is_open = True
 
     def _add(self, frames: tuple[Frame, ...]) -> None:
+        if len(frames) > 1 and self._frames and self._frames[-1].function == frames[0].function:
+            # arm names each caller once more, as the callee of the next line.
+            frames = frames[1:]
         self._frames += frames
         self._is_open |= bool(frames)
 

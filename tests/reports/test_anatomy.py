@@ -418,6 +418,12 @@ def test_task_of_hung_header_is_read() -> None:
     assert (process.comm, process.pid) == ("nic worker", 684)
 
 
+def test_callers_of_arm_are_frames_once() -> None:
+    anatomy = read_anatomy(raw_report(ARM))
+    assert functions_of(anatomy) == ["nic_poll", "net_rx_action", "__do_softirq"]
+    assert anatomy.stacks[0].frames[1].offset == 0x14F
+
+
 def test_code_of_user_is_left_out() -> None:
     text = "kernel BUG at net/nic.c:306!\nRIP: 0033:0x7f2a\nCode: 0f 05 <48>\n"
     assert read_anatomy(raw_report(text)).code == ""

@@ -14,7 +14,12 @@ GOOD = "kernel BUG at net/nic.c:12!\n" + trace("nic_poll", "nic_irq")
 DOUBTFUL = {
     "kernel BUG at net/nic.c:12!": (confidence.NO_FUNCTION, confidence.NO_STACK),
     "kernel BUG at net/nic.c:12!\n" + trace("kfree", "memcpy"): (confidence.ONLY_NOISE,),
-    GOOD + "\nCall Trace:\n": (confidence.EMPTY_STACK,),
+    "kernel BUG at net/nic.c:12!\nCall Trace:\nFreed by task 8:\n nic_poll+0x1/0x2": (
+        confidence.EMPTY_STACK,
+    ),
+    "WARNING: CPU: 1 PID: 8 at net/nic.c:12 nic_poll+0x1/0x2\n" + trace("panic", "__warn"): (
+        confidence.SHORT_STACK,
+    ),
     "BUG: KASAN: slab-use-after-free in nic_[  12.345678] poll+0x1/0x2\n" + trace("nic_poll"): (
         confidence.BROKEN_HEADER,
     ),

@@ -41,7 +41,7 @@ def test_line_has_the_facts_of_report() -> None:
         "function": "nic_poll",
         "module": "nic",
         "count": "1",
-        "id": "20261127T180405-1a2b3c4d",
+        "id": "5f0c9a1e-000005218310-1a2b3c4d",
     }
 
 

@@ -5,7 +5,7 @@ import re
 
 from msgspec import structs
 
-from klogd_py.record.report import Report
+from klogd_py.record.report import Report, Stack
 
 HIDDEN = "(address)"
 
@@ -24,14 +24,21 @@ def without_addresses(report: Report) -> Report:
     return structs.replace(
         report,
         title=_hide(report.title),
+        at=_hide(report.at),
         message=_hide(report.message),
         access=access and structs.replace(access, address=HIDDEN if access.address else ""),
         kernel=structs.replace(kernel, kaslr_offset=HIDDEN if kernel.kaslr_offset else ""),
+        stacks=tuple(map(_hide_in_stack, report.stacks)),
         code="",
         locks=tuple(map(_hide, report.locks)),
         text=tuple(_hide_in_line(line) for line in report.text),
         context_before=tuple(_hide_in_line(line) for line in report.context_before),
     )
+
+
+def _hide_in_stack(stack: Stack) -> Stack:
+    frames = (structs.replace(one, function=_hide(one.function)) for one in stack.frames)
+    return Stack(_hide(stack.label), tuple(frames))
 
 
 def _hide_in_line(line: str) -> str:

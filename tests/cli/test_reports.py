@@ -105,7 +105,7 @@ def test_wrong_command_line_is_answered_with_remedy(
     assert remedy in second
 
 
-def test_configuration_names_the_spool(spool: Path, tmp_path: Path) -> None:
+def test_configuration_names_the_spool_to_read(spool: Path, tmp_path: Path) -> None:
     (tmp_path / "klogd-py.toml").write_text(f'[reports]\nspool = "{spool}"\n')
     shown = run_reports("show", "last", "--config", tmp_path / "klogd-py.toml")
     assert shown.stdout.startswith(REPORT.title)

@@ -4,7 +4,7 @@
 import msgspec
 import pytest
 
-from klogd_py.record.report import Access, Kernel
+from klogd_py.record.report import Access, Frame, Kernel, Stack
 from klogd_py.reports.hidden_addresses import without_addresses
 from tests.reports_made import REPORT, make_report
 
@@ -37,6 +37,8 @@ def test_facts_have_no_address_any_more() -> None:
         code="48 c7 c7",
         message="bad pointer ffff8881054c0d40",
         locks=("#0: ffff888100a1b2c8 (&dev->lock){+.-.}",),
+        at="0xffff888100a1b2c8",
+        stacks=(Stack("Allocated in 0xffff888100a1b2c8", (Frame("0xffff888100a1b2c8"),)),),
     )
     raw = msgspec.json.encode(without_addresses(report))
     for secret in (b"ffff8881", b"1a000000", b"48 c7"):

@@ -89,7 +89,7 @@ def more_facts(report: Report) -> list[Fact]:
         *(Fact("lock", lock) for lock in report.locks),
         Fact("host", report.host),
         Fact("boot", _describe_boot(report)),
-        Fact("kind", f"{report.kind} ({report.crash_class})"),
+        Fact("kind", _describe_kind(report)),
         Fact("report", report.id),
         Fact("issue", report.fingerprint.issue),
     ]
@@ -179,6 +179,11 @@ def _describe_modules(report: Report) -> str:
     with_flags = f", with flags: {' '.join(flagged)}" if flagged else ""
     gone = f"; unloaded last: {' '.join(report.last_unloaded)}" if report.last_unloaded else ""
     return f"{len(report.modules)} loaded{with_flags}{gone}"
+
+
+def _describe_kind(report: Report) -> str:
+    is_same = report.crash_class in ("", report.kind)
+    return report.kind if is_same else f"{report.kind} ({report.crash_class})"
 
 
 def _describe_boot(report: Report) -> str:

@@ -28,6 +28,7 @@ from klogd_py.reports.frame_lines import first_symbol
 from klogd_py.reports.function_names import plain_name
 from klogd_py.reports.lock_blame import lock_candidates
 from klogd_py.reports.noise import is_noise, noise_family
+from klogd_py.reports.stall_blame import under_anchor
 
 _LINK_REGISTER = "lr : "
 _LAST_FUNCTION = lazy_pattern(r"[ \t]{0,64}last function: ([A-Za-z_.$][\w.$]{0,200})")
@@ -143,14 +144,14 @@ def _stall(anatomy: Anatomy) -> Frame | None:
     counter = anatomy.counter
     if counter is not None and counter.module and not is_noise(counter.function):
         return counter
-    return _under_anchor(anatomy) or _first(
+    return under_anchor(anatomy) or _first(
         frame for frames in stalled_stacks(anatomy) for frame in frames
     )
 
 
 def _overflow(anatomy: Anatomy) -> Frame | None:
     """What calls itself; else, since who used the rest of a stack is chance, what was asked for."""
-    return _calling_itself(anatomy) or _under_anchor(anatomy) or _fault(anatomy) or _caller(anatomy)
+    return _calling_itself(anatomy) or under_anchor(anatomy) or _fault(anatomy) or _caller(anatomy)
 
 
 def _calling_itself(anatomy: Anatomy) -> Frame | None:
@@ -169,31 +170,6 @@ def _caller(anatomy: Anatomy) -> Frame | None:
             found = first_symbol(text)
             return None if found is None else _first([found])
     return None
-
-
-def _under_anchor(anatomy: Anatomy) -> Frame | None:
-    for frames in stalled_stacks(anatomy):
-        found = _called_by_anchor(frames)
-        if found is not None:
-            return found
-    return None
-
-
-def _called_by_anchor(frames: Iterable[Frame]) -> Frame | None:
-    """Return what the innermost anchor has called; ``None`` without an anchor."""
-    called = faulted = None
-    for frame in frames:
-        name = plain_name(frame.function)
-        if kind_noise.CROSS_CALLS.match(name):
-            return Frame("smp_call_function")
-        if kind_noise.ANCHORS.match(name):
-            if called is not None:
-                return called
-        elif kind_noise.FAULT_ANCHORS.match(name):
-            faulted = faulted or called
-        elif not is_noise(name):
-            called = frame
-    return faulted
 
 
 def _hang(anatomy: Anatomy) -> Frame | None:

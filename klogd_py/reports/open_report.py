@@ -31,6 +31,8 @@ _WITH_END_MARK = frozenset(
         *(CrashKind.INTERNAL_ERROR, CrashKind.KASAN, CrashKind.KFENCE),
     )
 )
+# Between rules, of which the second one comes late, behind all that they know of an address
+_WITH_BORDER = frozenset((CrashKind.KASAN, CrashKind.KFENCE))
 # What a kernel prints next about the same thing: by the kind, a text in the other header.
 _FOLLOWERS = {
     CrashKind.RUST_PANIC: "rust/helpers/bug.c",
@@ -108,6 +110,8 @@ class OpenReport:
     @property
     def is_cut(self) -> bool:
         """Whether the mark with which reports of its kind end is missing."""
+        if self.found.kind in _WITH_BORDER and self._has_stack:
+            return False
         return self.found.kind in _WITH_END_MARK and not self.has_ended
 
     @property

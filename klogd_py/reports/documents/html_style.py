@@ -12,11 +12,11 @@ STYLE = """\
 body { margin: 0 auto; padding: 1.25rem; max-width: 64rem; background: var(--page);
   color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
 article, nav { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
-  padding: 1.25rem 1.5rem; margin-bottom: 1.5rem; }
-h1 { font-size: 1.4rem; line-height: 1.3; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-nav { overflow-wrap: anywhere; } nav ol { margin: 0; padding-left: 1.5rem; }
+  padding: 1.25rem 1.5rem; margin-bottom: 1.5rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.3; margin: 0 0 .25rem; }
+nav ol { margin: 0; padding-left: 1.5rem; }
 h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
-.where { margin: 0 0 .9rem; overflow-wrap: anywhere; }
+.where { margin: 0 0 .9rem; }
 .where, pre, ol.stack, code { font-family: ui-monospace, "DejaVu Sans Mono", monospace;
   font-size: .875rem; }
 .severity { display: inline-block; border: 1px solid currentColor; border-radius: 1rem;
@@ -24,13 +24,13 @@ h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 .fatal { color: var(--fatal); } .error { color: var(--error); }
 .warning { color: var(--warning); } .hang { color: var(--hang); } .low { color: var(--dim); }
 dl { display: grid; grid-template-columns: 7rem 1fr; gap: .2rem 1rem; margin: 0 0 1rem; }
-dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
+dt { color: var(--dim); } dd { margin: 0; }
 ol.stack { list-style: none; margin: 0; padding: 0; }
-ol.stack > li, ol.stack li { padding: .05rem .5rem; overflow-wrap: anywhere; }
+ol.stack > li, ol.stack li { padding: .05rem .5rem; }
 ol.stack ol { list-style: none; padding: 0; }
 .blamed { background: var(--mark); border-radius: 4px; font-weight: 600; }
 .noise, .unreliable, .source, summary, figcaption { color: var(--dim); }
-.source { white-space: nowrap; margin-left: .75rem; font-weight: 400; }
+.source { margin-left: .75rem; font-weight: 400; }
 summary { cursor: pointer; }
 pre { margin: .4rem 0 0; padding: .75rem; border: 1px solid var(--line); border-radius: 6px;
   overflow-x: auto; }
@@ -47,7 +47,7 @@ a { color: inherit; }
 @media (max-width: 36rem) {
   body { padding: .6rem; } article, nav { padding: .9rem; }
   dl { grid-template-columns: 5.2rem 1fr; gap: .2rem .6rem; font-size: .925rem; }
-  .source { display: block; margin-left: 0; white-space: normal; }
+  .source { display: block; margin-left: 0; }
 }
 @media print { body { background: none; max-width: none; } article { border: 0; padding: 0; } }
 """

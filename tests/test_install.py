@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.sinks.report_fields import MESSAGE_ID
 from tests.needs import needs_mount
 
 PROJECT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ DOCUMENTS = sorted(
 INSTALLED = [
     "etc/klogd-py.toml",
     "usr/bin/klogd-py",
+    "usr/lib/systemd/catalog/klogd-py.catalog",
     "usr/lib/systemd/system/klogd-py.service",
     *(["usr/lib/systemd/system/klogd-py.service.d/notify-reload.conf"] if SYSTEMD >= 253 else []),
     "usr/lib/sysusers.d/klogd-py.conf",
@@ -34,6 +36,7 @@ INSTALLED = [
     "usr/share/doc/klogd-py/klogd-py.rules.yml",
     "usr/share/doc/klogd-py/logrotate.conf",
     "usr/share/doc/klogd-py/no-capabilities.conf",
+    "usr/share/doc/klogd-py/report-hook.conf",
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
@@ -134,6 +137,7 @@ def make_with_systemd(folder: Path, targets: str, package: str = "") -> tuple[st
     commands.mkdir(exist_ok=True)
     (commands / "systemctl").write_text(_SYSTEMCTL.format(folder=folder))
     (commands / "systemd-sysusers").write_text("#!/bin/sh\n")
+    (commands / "journalctl").write_text(f"#!/bin/sh\necho journalctl $@ >>{folder}/calls\n")
     (commands / "sudo").write_text("#!/bin/sh\n")
     (commands / "dpkg-query").write_text(f"#!/bin/sh\necho '{package}'\n")
     for command in commands.iterdir():
@@ -150,7 +154,11 @@ def make_with_systemd(folder: Path, targets: str, package: str = "") -> tuple[st
 def test_removal_stops_and_disables_the_service(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path, symlinks=True, dirs_exist_ok=True)
     _, calls = make_with_systemd(tmp_path, "uninstall")
-    assert calls == ["disable --quiet --now klogd-py.service", "daemon-reload"]
+    assert calls == [
+        "disable --quiet --now klogd-py.service",
+        "daemon-reload",
+        "journalctl --update-catalog",
+    ]
     assert files(tmp_path / "usr") == []
 
 
@@ -158,7 +166,7 @@ def test_removal_stops_and_disables_the_service(root: Path, tmp_path: Path) -> N
 def test_installation_beside_the_package_is_reported(tmp_path: Path) -> None:
     (tmp_path / "active").touch()
     printed, calls = make_with_systemd(tmp_path, "install", package="install ok installed")
-    assert "daemon-reload" in calls
+    assert {"daemon-reload", "journalctl --update-catalog"} < {*calls}
     assert calls[-1] == "restart klogd-py.service"
     assert "restarted klogd-py.service" in printed
     assert "the Debian package klogd-py is installed too" in printed
@@ -166,6 +174,7 @@ def test_installation_beside_the_package_is_reported(tmp_path: Path) -> None:
     printed, calls = make_with_systemd(tmp_path, "uninstall", package="install ok installed")
     assert [call for call in calls if not call.startswith("is-")] == [
         "daemon-reload",
+        "journalctl --update-catalog",
         "reenable --quiet klogd-py.service",
         "restart klogd-py.service",
     ]
@@ -233,7 +242,10 @@ def test_unit_limits_equal_the_documented_ones() -> None:
         assert f"`{limit}`" in reported
 
 
-@pytest.mark.parametrize(("drop_in", "most"), [("", MAX_EXPOSED), ("no-capabilities.conf", 0.5)])
+@pytest.mark.parametrize(
+    ("drop_in", "most"),
+    [("", MAX_EXPOSED), ("no-capabilities.conf", 0.5), ("report-hook.conf", MAX_EXPOSED)],
+)
 def test_unit_exposure_is_as_documented(
     root: Path, tmp_path: Path, drop_in: str, most: float
 ) -> None:
@@ -246,6 +258,19 @@ def test_unit_exposure_is_as_documented(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", unit], text=True
     )
     assert float(re.findall(r"exposure level for .*: ([0-9.]+) ", shown)[0]) <= most
+
+
+def test_journal_explains_a_report_by_catalog(root: Path) -> None:
+    command = ["journalctl", f"--root={root}", "--update-catalog"]
+    subprocess.run(command, check=True, capture_output=True)
+    dump = ["journalctl", f"--root={root}", "--dump-catalog", MESSAGE_ID]
+    shown = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+    shutil.rmtree(root / "var")
+    assert shown.startswith(f"-- {MESSAGE_ID}\nSubject: The kernel reports a fault")
+    text = shown.partition("\n\n")[2]
+    assert max(map(len, text.split("\n"))) <= 80
+    assert text.count("\n\n") == 0
+    assert "klogd-py reports show @KLOGD_REPORT_ID@" in text
 
 
 def test_changed_configuration_survives_install_and_uninstall(root: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_it_runs_as_klogd_py_with_one_capability(packaged: Session) -> None:
     modes = packaged.machine.run(
         f"stat -c '%a %U' /var/lib/klogd-py /var/log/klogd-py {SERVICE_LOG}"
     ).splitlines()
-    assert modes == ["700 klogd-py", "750 klogd-py", "640 klogd-py"]
+    assert modes == ["750 klogd-py", "750 klogd-py", "640 klogd-py"]
 
 
 def test_commands_use_no_library_of_the_caller(packaged: Session) -> None:

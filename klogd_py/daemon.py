@@ -62,6 +62,7 @@ class Daemon:
             self.reporting.reporter,
             jobs,
             reports_status=self._runs_until_stopped,
+            reports=self.flow.reports,
         )
         self._stopping = asyncio.Event()
         self._group = asyncio.TaskGroup()
@@ -154,6 +155,8 @@ class Daemon:
             group.create_task(jobs.supervise("watchdog", watchdog)),
             group.create_task(jobs.supervise("progress", partial(show_progress, self.flow))),
         ]
+        if (reports := self.flow.reports) is not None:
+            tasks.append(group.create_task(jobs.run("reports", reports.start, None)))
         if self._runs_until_stopped:
             tasks.append(
                 group.create_task(jobs.supervise("watchers", self.reactions.watcher.start))

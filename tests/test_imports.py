@@ -38,6 +38,8 @@ ALLOWED = {
         "watch",
         "oops",
         "record",
+        "reports",
+        "spool",
         "sources",
         "symbols",
         "config",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config, RateLimitSection
+from klogd_py.lifecycle.crash_reports import CrashReports
 from klogd_py.monitoring.reporter import StatusReporter
 from klogd_py.pipeline.merged_pipeline import MergedPipeline
 from klogd_py.pipeline.pipeline import Pipeline
@@ -35,6 +36,7 @@ class ActiveConfig:
         jobs: Jobs,
         *,
         reports_status: bool,
+        reports: CrashReports | None = None,
     ) -> None:
         """``reports_status`` says that the status socket and the metrics are served."""
         self.config = config
@@ -43,6 +45,7 @@ class ActiveConfig:
         self._reporter = reporter
         self._jobs = jobs
         self._reports_status = reports_status
+        self._reports = reports
         self._ratelimit = RateLimitSection()
 
     def apply_first(self, path: Path) -> None:
@@ -104,6 +107,8 @@ class ActiveConfig:
         )
         stages.kaslr_stage.reload_on_oops = settings.reload_on_oops
         stages.joiner.enabled = settings.join_continuations
+        if self._reports is not None:
+            self._reports.configure(self.config.reports, stages.report_stage)
         # An unchanged limit keeps what it has counted so far.
         if self._ratelimit != self.config.ratelimit:
             limit = self.config.ratelimit

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.lifecycle.crash_reports import POSITION_NAME, CrashReports
 from klogd_py.lifecycle.opened_inputs import OpenedInputs, open_inputs
 from klogd_py.lifecycle.running_kernel import running_kernel
 from klogd_py.oops.provenance import Origin
@@ -32,6 +33,8 @@ from klogd_py.system.jobs import Jobs
 
 # Records still queued after this time are left for the next start.
 STOP_LIMIT_S = 5.0
+# Of which so much for writing reports
+REPORTS_LIMIT_S = 2.0
 
 logger = logging.getLogger("klogd_py")
 
@@ -76,6 +79,7 @@ class RecordFlow:
             jobs=jobs,
             unselected=self._selector.unselected if self._selector is not None else None,
         )
+        self.reports = self._make_reports(options)
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
         self.pipeline = make_pipeline(
@@ -99,6 +103,9 @@ class RecordFlow:
         """Let records flow: the sinks are there."""
         if isinstance(self.source, KmsgDevice):
             first = self.sink_manager.lowest_next_seq
+            if self.reports is not None and self.reports.is_enabled:
+                saved = self._cursors.position(POSITION_NAME)
+                first = min(first, self.reports.begin_at(saved))
             if self._inputs.selection.following is Following.NEW:
                 newest = self.source.newest()
                 first = first if newest is None else newest + 1
@@ -118,6 +125,8 @@ class RecordFlow:
                 "records that were read are left for the next start: "
                 "the symbols are still being read"
             )
+        if (reports := self.reports) is not None:
+            await jobs.run("reports", lambda: reports.finish(REPORTS_LIMIT_S), None)
         for remark in self._selector.remarks() if self._selector is not None else ():
             logger.warning("%s", remark)
         await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
@@ -131,6 +140,12 @@ class RecordFlow:
         for source in self._inputs.sources:
             jobs.call("reading", source.close, None)
         return unsent
+
+    def _make_reports(self, options: RunOptions) -> CrashReports | None:
+        """Return what takes reports: only in a daemon that goes on, which sees all of them once."""
+        if not self.live or options.once:
+            return None
+        return CrashReports(self.boot_id or "", self.sink_manager.enqueue, self._jobs)
 
     def _pipeline_maker(
         self, options: RunOptions, symbol_manager: SymbolManager
@@ -151,6 +166,7 @@ class RecordFlow:
                 any_text=options.any_text,
                 jobs=self._jobs,
                 on_boot_end=self._selector.end_boot if self._selector is not None else None,
+                on_report=self.reports.take if self.reports is not None else None,
             )
 
         return make
@@ -160,7 +176,10 @@ class RecordFlow:
         self._on_progress()
 
     def _save_positions(self) -> None:
-        self._cursors.save(self.sink_manager.positions)
+        positions = self.sink_manager.positions
+        if self.reports is not None and (position := self.reports.position) is not None:
+            positions[POSITION_NAME] = position
+        self._cursors.save(positions)
 
 
 def origin_of(source: Source, *, live: bool) -> Origin:

@@ -22,7 +22,13 @@ class Reporting:
         self._symbol_manager = symbol_manager
         self._flow = flow
         self.status_builder = StatusBuilder(
-            flow.source, flow.pipeline, flow.sink_manager, flow.clock, flow.boot_id, jobs
+            flow.source,
+            flow.pipeline,
+            flow.sink_manager,
+            flow.clock,
+            flow.boot_id,
+            jobs,
+            flow.reports.counts if flow.reports is not None else None,
         )
         self.reporter = StatusReporter(
             lambda: self.status_builder.build(symbol_manager.symbols), jobs

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import structs
 
 from klogd_py.record.report import Report
-from klogd_py.reports.report_counts import ReportCounts
+from klogd_py.reports.report_counts import ReportCounts, SpoolUsage
 from klogd_py.spool.issues import IssueTable, newest_of
 from klogd_py.spool.pending import Batch
 from klogd_py.spool.retention import Limits
@@ -84,7 +84,7 @@ class ReportStore:
         self._known = IssueTable(opened.counts, self._boot_id)
         for issue in opened.counts.issues:
             self.counts.remember(newest_of(issue))
-        self.counts.spool = opened.usage
+        self._note(opened.usage)
         return opened.adopted
 
     def is_known(self, seq: int) -> bool:
@@ -136,7 +136,7 @@ class ReportStore:
                 stored = await self._worker.call(partial(self._writer.store, self._on_way))
             finally:
                 written, self._on_way = self._on_way, Batch()
-            self._note(stored)
+            self._note(stored.usage if stored.is_counted else self._unchanged(stored))
             if not stored.is_counted:
                 written.merge(self._batch)
                 self._batch = written
@@ -144,16 +144,17 @@ class ReportStore:
                 asyncio.get_running_loop().call_later(RETRY_S, retry)
                 return
 
-    def _note(self, stored: Stored) -> None:
+    def _unchanged(self, stored: Stored) -> SpoolUsage:
+        """Return what the spool held before, with the problem that there is now."""
+        return structs.replace(self.counts.spool, problem=stored.usage.problem)
+
+    def _note(self, usage: SpoolUsage) -> None:
         """Keep what the spool holds, and log a problem once."""
-        before, usage = self.counts.spool, stored.usage
-        if usage.problem and usage.problem != before.problem:
+        before, self.counts.spool = self.counts.spool.problem, usage
+        if usage.problem and usage.problem != before:
             logger.warning("reports of crashes are not kept: %s", usage.problem)
-        elif before.problem and not usage.problem:
+        elif before and not usage.problem:
             logger.info("reports of crashes are kept again")
-        if not stored.is_counted:
-            usage = structs.replace(before, problem=usage.problem)
-        self.counts.spool = usage
 
 
 def _unknown_position() -> int:

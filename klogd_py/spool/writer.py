@@ -59,18 +59,20 @@ class SpoolWriter:
         self._now_s = now_s
 
     def open(self, next_seq: int) -> Opened:
-        """Create the directory, and count what was left uncounted.
+        """Read what the spool holds, and count what was left uncounted.
 
-        Reports of this boot whose header is at or beyond ``next_seq`` come again.
+        Reports of this boot whose header is at or beyond ``next_seq`` come again. A directory that
+        is missing is made when there is a report.
         """
         try:
-            self._directory.create()
             with self._directory.locked():
                 self._directory.clean()
                 table = self._load()
                 adopted = self._adopt(table, next_seq)
                 usage = self._finish(table)
             return Opened(usage, table.counts(), tuple(adopted))
+        except FileNotFoundError:
+            return Opened(SpoolUsage())
         except (OSError, SpoolError) as error:
             return Opened(SpoolUsage(problem=describe_expected(error)))
 

@@ -47,7 +47,10 @@ def read_ring() -> list[bytes]:
 def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path:
     """Write a configuration with its cursor file in ``folder``; return its path."""
     path = folder / name
-    own = f'state.cursor_file = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
+    own = (
+        f'state.cursor_file = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
+        f'reports.spool = "{folder}/reports"\n'
+    )
     path.write_text(own + text)
     return path
 

@@ -38,6 +38,7 @@ from tests.boundaries import PACKAGE, Site, sites
 from tests.fakes import FakeRing
 from tests.json_documents import read_document
 from tests.needs import UEVENT, missing_uevent
+from tests.reports.lines import WARNING
 from tests.sockets import DatagramListener
 
 LIMIT_S = 20.0
@@ -47,6 +48,8 @@ ELSEWHERE = (
     "partial(self._run, number, pipeline)",
     # Runs only where a thread hangs as its sink is removed: tested in tests/sinks/test_manager.py.
     "lambda _: callback()",
+    # Runs a minute after a report could not be written: tested in tests/spool/test_recorder.py.
+    "guard(JOB, self._write_soon)",
     # Runs only after another error: tested below, with a reload that fails.
     "lambda: self._active.apply(before)",
 )
@@ -164,6 +167,8 @@ class World:
             f'{more}\n[file]\nformat = "json"\n'
             f'[symbols]\n{names}[state]\ncursor_file = "{self._config.parent}/position"\n'
             f'[status]\nsocket = "{self._status}"\n'
+            f'[reports]\nspool = "{self._config.parent}/reports"\nperiod_s = 1\n'
+            'exec = ["/bin/true"]\n'
             f'[metrics]\nlisten = "unix:{self._metrics}"\ntextfile = "{self._text}"\nperiod_s = 1\n'
         )
         new.replace(self._config)
@@ -176,6 +181,10 @@ class World:
         for _ in range(80):
             self.ring.log(1, raw=b"6,%d,0,-; [<c010b860>]\n" % self.ring.next_seq)
             await asyncio.sleep(0.0005)
+        # The second one waits for the end of a period
+        for text in 3 * WARNING:
+            seq = self.ring.next_seq
+            self.ring.log(1, raw=f"4,{seq},{seq},-;{text}\n".encode())
         # More than the syslog listener takes while it does not read
         self.ring.log(60)
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):

@@ -13,7 +13,7 @@ from klogd_py.reports.raw_report import RawReport, ReportLine
 from klogd_py.spool.reader import Spool
 from klogd_py.spool.recorder import ReportRecorder
 from klogd_py.spool.settings import ReportSettings
-from klogd_py.spool.store import ReportStore
+from klogd_py.spool.store import RETRY_S, ReportStore
 from klogd_py.system.jobs import Jobs
 from tests.reports_made import BOOT_ID, make_report
 from tests.virtual_time import run_in_virtual_time
@@ -223,6 +223,23 @@ def test_directory_that_appears_gets_what_waited(tmp_path: Path) -> None:
     asyncio.run(job())
     assert [one.id for one in Spool(tmp_path / "late/reports").list().summaries] == ["id-7", "id-8"]
     assert found.recorder.counts.spool.problem == ""
+
+
+def test_what_could_not_be_written_is_retried(tmp_path: Path) -> None:
+    found = Recorded(tmp_path / "late" / "reports")
+
+    async def job() -> None:
+        await found.recorder.start(0)
+        found.recorder.take(raw(7))
+        while not found.recorder.counts.spool.problem:
+            await asyncio.sleep(0)
+        (tmp_path / "late").mkdir()
+        await asyncio.sleep(RETRY_S + 1)
+        while found.recorder.counts.spool.problem:
+            await asyncio.sleep(0)
+
+    run_in_virtual_time(job())
+    assert [one.id for one in Spool(tmp_path / "late/reports").list().summaries] == ["id-7"]
 
 
 def test_without_spool_reports_are_announced() -> None:

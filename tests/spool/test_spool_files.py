@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spool(path: Path) -> Spool:
-    writer(path).open(0)
+    path.mkdir()
     return Spool(path)
 
 
@@ -80,7 +80,16 @@ def test_files_are_for_the_group_alone(path: Path, spool: Spool) -> None:
         os.umask(before)
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.iterdir()}
     assert modes == {f"{report(1).id}.json": 0o640, "issues.json": 0o640, ".lock": 0o640}
+
+
+def test_directory_is_made_for_its_group(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        writer(path).store(batch_of(report(1)))
+    finally:
+        os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o750
+    assert writer(path).open(0).usage.reports == 1
 
 
 def test_first_and_last_three_are_kept(path: Path, spool: Spool) -> None:
@@ -233,7 +242,7 @@ def test_broken_files_are_named_and_skipped(path: Path, spool: Spool) -> None:
 
 
 def test_broken_files_stop_no_new_report(path: Path, spool: Spool) -> None:
-    (path / "issues.json").unlink()
+    (path / "issues.json").unlink(missing_ok=True)
     (path / "issues.json").symlink_to("/etc/passwd")
     (path / f"{report(1).id}.json").symlink_to("/etc/passwd")
     os.mkfifo(path / f".{report(2).id}.json.new")

@@ -26,7 +26,6 @@ from klogd_py.reports.candidates import (
 from klogd_py.reports.demangle import readable_name
 from klogd_py.reports.frame_lines import first_symbol
 from klogd_py.reports.function_names import plain_name
-from klogd_py.reports.lock_blame import lock_candidates
 from klogd_py.reports.noise import is_noise, noise_family
 from klogd_py.reports.stall_blame import under_anchor
 
@@ -200,7 +199,15 @@ def _lockdep(anatomy: Anatomy) -> Frame | None:
             found = _first_but(reliable(stack.frames), ("locks", "reporters"))
             if found is not None:
                 return found
-    return _first(lock_candidates(anatomy)) or _trace(anatomy)
+    places = (place.frame for place in anatomy.lock_places[:_PLACES])
+    taker = next((frame for frame in places if _may_take(frame.function)), None)
+    return taker or _trace(anatomy)
+
+
+def _may_take(function: str) -> bool:
+    """Whether a function may be named as the one that takes a lock: some services have their own."""  # noqa: E501
+    family = noise_family(function)
+    return not family or family in _WITH_LOCKS
 
 
 def _lock_state(anatomy: Anatomy) -> Frame | None:
@@ -235,6 +242,9 @@ def _any_stack(anatomy: Anatomy) -> Iterator[Frame]:
 
 # Families of functions that have found the crash, not met it
 _REPORTING = ("reporters", "traps", "debug checks", "assertions")
+# The lock that is being taken, and the one that is held
+_PLACES = 2
+_WITH_LOCKS = ("page cache", "deferred work and timers", "waking and waiting")
 _STILL_HELD = ("still has locks held", "lock held when returning", "lock held at task exit")
 _NOISE_BY_FILE = {
     "lib/debugobjects.c": kind_noise.TRACKED_OBJECTS,

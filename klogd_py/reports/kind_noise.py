@@ -19,7 +19,7 @@ SLEEPERS = lazy_pattern(
 # The scheduler, locks and waits under which a hung task sleeps; kernel/sched, kernel/locking,
 # kernel/futex, mm/filemap.c, block/, fs/fs-writeback.c waiting for a bit
 WAITERS = lazy_pattern(
-    r"__?schedule|schedule|context_switch|io_schedule|__switch_to|preempt_schedule|rwsem_|__rwsem|_*down|_*up_|__mutex|mutex_|rt_mutex|__rt_mutex|percpu_|__percpu|ww_mutex"
+    r"\w*_wait(?:_|$)|__?schedule|schedule|context_switch|io_schedule|__switch_to|preempt_schedule|rwsem_|__rwsem|_*down|_*up_|__mutex|mutex_|rt_mutex|__rt_mutex|percpu_|__percpu|ww_mutex"
     r"|do_wait_for_common|__?wait_|wait_(?:for|on|event)|_?_?wait$|do_wait_intr|bit_wait|out_of_line_wait|__wait|wait_rcu_gp|folio_wait|__lock_|lock_|__folio_lock|folio_lock|bit_wait_io|__bit_wait"
     r"|kthread_stop|kthread_flush|flush_work|__flush|flush_workqueue|cancel_|__cancel|drain_workqueue|destroy_workqueue"
     r"|completion|crypto_wait_req|wait_for_completion|synchronize_|rcu_barrier|inode_wait|inode_sleep|prepare_to_wait|rcu_sync|do_raw|hrtimer_nanosleep|msleep|usleep"

@@ -71,59 +71,47 @@ MEMORY: tuple[NoiseFamily, ...] = (
     family(
         "primitives",
         "operate on a word or a node of their caller's structure: atomics, bits, lists, "
-        "trees, counters, checksums",
-        "__bitmap_weight __cmpxchg __llist_add_batch __nodes_weight __siphash_aligned "
-        "__sw_hweight32 __sw_hweight64 _find_first_bit _find_first_zero_bit _find_next_bit "
-        "_find_next_zero_bit arch_cmpxchg bin2hex bsearch clear_bit cmp_ex_search cmpxchg "
-        "constant_test_bit cpumask_any_but cpumask_next cpumask_next_and csum_partial "
-        "csum_partial_copy_nocheck csum_tcpudp_magic do_csum find_first_bit "
-        "find_first_zero_bit find_last_bit find_next_bit find_next_zero_bit fixup_exception "
-        "get_random_bytes get_random_u32 get_task_struct get_unaligned_be32 "
-        "get_unaligned_le16 get_unaligned_le32 get_unaligned_le64 hex2bin hweight_long "
-        "idr_find idr_get_free jhash jhash2 klist_add_tail klist_children_get "
-        "klist_children_put klist_del klist_iter_exit klist_next klist_node_attached "
-        "klist_prev klist_put klist_release klist_remove kref_get kref_init kref_put kref_sub "
-        "llist_add_batch llist_del_first llist_reverse_order percpu_counter_add_batch "
-        "percpu_ref_get_many plist_add plist_check_head plist_del prandom_u32 "
-        "put_unaligned_le32 radix_tree_lookup rht_deferred_worker search_exception_tables "
-        "search_extable search_module_extables set_bit siphash sort test_and_clear_bit "
-        "test_and_set_bit test_bit variable_test_bit",
+        "red-black trees, checksums",
+        "__cmpxchg __siphash_aligned __sw_hweight32 __sw_hweight64 _find_first_bit "
+        "_find_first_zero_bit _find_next_bit _find_next_zero_bit arch_cmpxchg bin2hex "
+        "clear_bit cmpxchg constant_test_bit csum_partial csum_partial_copy_nocheck "
+        "csum_tcpudp_magic do_csum find_first_bit find_first_zero_bit find_last_bit "
+        "find_next_bit find_next_zero_bit fixup_exception get_unaligned_be32 "
+        "get_unaligned_le16 get_unaligned_le32 get_unaligned_le64 hex2bin hweight_long jhash "
+        "jhash2 klist_add_tail klist_children_get klist_children_put klist_del "
+        "klist_iter_exit klist_next klist_node_attached klist_prev klist_put klist_release "
+        "klist_remove kref_get kref_init kref_put kref_sub put_unaligned_le32 set_bit siphash "
+        "test_and_clear_bit test_and_set_bit test_bit variable_test_bit",
         r"_*(?:arch_|raw_|generic_|native_)*atomic(?:64|_long)?_ "
         r"_*(?:arch_|raw_)*(?:test_|set_|clear_|change_)(?:and_)?(?:set_|clear_|change_)?bit(?:_|$) "  # noqa: E501
         r"_*h?list_(?:add|del|empty|move|splice|replace|nulls|bl|lru|entry|for) _*hlist_ __rb_ "
-        r"rb_ _*refcount_ _*xa_ _*xas_ _*(?:radix_tree|idr|ida)_ _*mas_ _*mtree_ _*mt_ crc\d+ "
-        r"crc_ _*crc32 __crc _*percpu_(?:ref|counter)_ _*(?:bitmap|cpumask)_ "
-        r"find_(?:next|first|last)_ _find_(?:next|first) _*(?:lib_)?xxh(?:32|64) _*seqcount "
-        r"_*read_seqcount rhashtable_ __rhashtable rht_ interval_tree_ plist_ llist_ lockless_ "
-        r"u64_stats_ kobj_kset_ put_unaligned get_unaligned _*bit_spin_ assoc_array_ "
-        r"__percpu_ref kref_ this_cpu_ raw_cpu_",
+        r"rb_ _*refcount_ crc\d+ crc_ _*crc32 __crc find_(?:next|first|last)_ "
+        r"_find_(?:next|first) _*(?:lib_)?xxh(?:32|64) lockless_ put_unaligned get_unaligned "
+        r"_*bit_spin_ kref_ this_cpu_ raw_cpu_ rhashtable_ __rhashtable rht_",
     ),
     family(
         "memory and string functions",
         "copy, compare or access what their caller names: lib/string.c, arch/*/lib, user "
         "copies, io accessors",
         "__bzero __flush_dcache_icache __flush_icache_range __memcpy_mcsafe "
-        "__read_once_word_nocheck _inline_copy_from_user _inline_copy_to_user _parse_integer "
-        "access_ok arch_memcpy_to_pmem bcmp both_aligned bzero check_zeroed_user "
-        "clear_gigantic_page clear_highpage clear_huge_page clear_page clear_subpage "
-        "clear_user clear_user_highpage copy_from_iter copy_from_kernel_nofault "
-        "copy_from_user copy_highpage copy_in_user copy_mc_to_kernel copy_page copy_to_iter "
+        "__read_once_word_nocheck _inline_copy_from_user _inline_copy_to_user access_ok "
+        "arch_memcpy_to_pmem bcmp both_aligned bzero check_zeroed_user clear_gigantic_page "
+        "clear_highpage clear_huge_page clear_page clear_subpage clear_user "
+        "clear_user_highpage copy_from_iter copy_from_kernel_nofault copy_from_user "
+        "copy_highpage copy_in_user copy_mc_to_kernel copy_page copy_to_iter "
         "copy_to_kernel_nofault copy_to_user copy_user_highpage copyin copyout copyout_mc "
         "csum_and_copy_from_iter csum_and_copy_to_iter csum_partial_copy_from_user "
         "do_strncpy_from_user do_strnlen_user eeh_check_failure eeh_dev_check_failure "
-        "fault_in_iov_iter_readable fault_in_readable flush_dcache_page flush_icache_range "
-        "get_user hash_and_copy_to_iter inb inl inw iov_iter_advance "
-        "iov_iter_fault_in_readable iov_iter_get_pages iov_iter_zero iterate_and_advance "
-        "kstrtoull load_unaligned_zeropad logic_inb logic_outb match_string memchr memchr_inv "
-        "memcmp memcpy memcpy_erms memcpy_fromio memcpy_mcsafe memcpy_orig memcpy_toio "
-        "memmove memparse memscan memset memset_erms memset_io memset_orig memzero "
-        "memzero_explicit mmiocpy mmioset outb outl outw probe_kernel_read probe_kernel_write "
-        "put_user raw_copy_from_user raw_copy_to_user read_word_at_a_time readb readl readq "
-        "readw sg_copy_buffer sg_miter_next sg_next sized_strscpy skip_spaces strcasecmp "
-        "strcat strchr strcmp strcpy strcspn strim strlcat strlcpy strlen strlen_user "
-        "strncasecmp strncat strncmp strncpy strncpy_from_user strnlen strnlen_user strnstr "
-        "strpbrk strrchr strscpy strsep strspn strstr user_access_begin writeb writel writeq "
-        "writew",
+        "flush_dcache_page flush_icache_range get_user hash_and_copy_to_iter inb inl inw "
+        "load_unaligned_zeropad logic_inb logic_outb memchr memchr_inv memcmp memcpy "
+        "memcpy_erms memcpy_fromio memcpy_mcsafe memcpy_orig memcpy_toio memmove memscan "
+        "memset memset_erms memset_io memset_orig memzero memzero_explicit mmiocpy mmioset "
+        "outb outl outw probe_kernel_read probe_kernel_write put_user raw_copy_from_user "
+        "raw_copy_to_user read_word_at_a_time readb readl readq readw sg_copy_buffer "
+        "sized_strscpy skip_spaces strcasecmp strcat strchr strcmp strcpy strcspn strim "
+        "strlcat strlcpy strlen strlen_user strncasecmp strncat strncmp strncpy "
+        "strncpy_from_user strnlen strnlen_user strnstr strpbrk strrchr strscpy strsep strspn "
+        "strstr user_access_begin writeb writel writeq writew",
         r"_*mem(?:cpy|set|move|cmp|chr|scan|32|64)(?:_|16|32|64|$) "
         r"__(?:pi_)?mem(?:cpy|set|move) _*copy_(?:from|to|in)_(?:user|iter|kernel) "
         r"\w{1,40}_copy_(?:to|from)_user$ _*copy_user_ "
@@ -131,21 +119,17 @@ MEMORY: tuple[NoiseFamily, ...] = (
         r"_*copy_page_(?:to|from)_iter _*(?:arch|raw)_copy_ __arch_(?:copy|clear)_ __asm_copy_ "
         r"fallback_scalar_usercopy _*raw_(?:read|write)[bwlqs] _*(?:ioread|iowrite)\d+ "
         r"_*pci_(?:read|write|bus_read|bus_write|user_read)_config simple_copy "
-        r"_*str(?:n?cpy|n?cmp|n?len|scpy|lcpy|n?cat) strncpy_from_ __?iov_iter_ "
+        r"_*str(?:n?cpy|n?cmp|n?len|scpy|lcpy|n?cat) strncpy_from_ "
         r"copy_(?:page|pages|folio)_(?:to|from) __arch_(?:mem|raw) csum_partial "
         r"blast_[di]cache r4k_blast r4k_(?:flush|cache) __?flush_[di]cache "
         r"\w{0,12}_flush_[di]cache",
     ),
     family(
         "inodes and dentries",
-        "drop a reference that their caller held: fs/inode.c, fs/dcache.c, fs/file_table.c",
-        "____fput __d_drop __dentry_kill __dput __fput __fput_sync __iget __put_cred "
-        "__put_task_struct d_delete d_lru_add d_lru_del d_put d_shrink_add d_walk dentry_free "
-        "dentry_iput dentry_kill dentry_unlink_inode dput dput_to_list fast_dput fdput fget "
-        "file_free finish_dput fput fput_sync get_file igrab ihold inode_add_lru iput "
-        "iput_final lockref_put lockref_put_return mntget mntput mntput_no_expire path_get "
-        "path_put put_cred put_cred_rcu put_pid put_task_struct retain_dentry",
-        r"put_unused_fd __inode_add_ inode_sb_list_",
+        "drop a reference that their caller held: fs/inode.c, fs/dcache.c",
+        "__dput __iget d_put dentry_iput dput dput_to_list fast_dput finish_dput igrab ihold "
+        "iput iput_final lockref_put lockref_put_return retain_dentry",
+        r"inode_sb_list_",
     ),
     family(
         "ciphers",

@@ -26,7 +26,6 @@ _SOURCE = lazy_pattern(
     r"(?: |^)((?:\./)?[\w.+~-]{0,100}(?:/[\w.+~-]{1,100}){0,24}\.(?:[chS]|rs|inc)):(\d{1,6})(?=[ :!,]|$)"  # noqa: E501
 )
 _WARN_TEXT = lazy_pattern(r"WARNING: \[(.{1,900})\] \S{1,300} at ")
-_WARN_MESSAGE = lazy_pattern(r"WARNING: (?:\[.{1,900}\] )?(?:\S{1,300} )?at ")
 _PANIC = lazy_pattern(r"Kernel panic(?: - not syncing)?: (.{1,900})")
 _IN_FUNCTION = lazy_pattern(
     r"(?:BUG: K[A-Z]{2,5}: .{3,60}?|[kK]ernel BUG) (?:in|at) (?=[A-Za-z_.$])"
@@ -36,9 +35,6 @@ _CONCURRENT = lazy_pattern(
     r"BUG: KCSAN: .{3,40} in ([A-Za-z_][\w.$]{0,200})(?:\+\S{1,40})?(?: / ([A-Za-z_][\w.$]{0,200}))?"  # noqa: E501
 )
 _BARE = lazy_pattern(r"([A-Za-z_.$][\w.$]{0,511})(?: \[([\w-]{1,64})\])?[ \t]*$")
-_CPU_TASK = lazy_pattern(
-    r", CPU#(?P<cpu>\d{1,5}): (?P<comm>(?s:.){1,64}?)/(?P<pid>\d{1,10})[ \t]*$"
-)
 
 
 class HeaderFacts(Struct, frozen=True):

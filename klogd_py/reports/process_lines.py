@@ -32,8 +32,22 @@ _WHO_ONLY = lazy_pattern(
 )
 _CPU = lazy_pattern(r"CPU(?::|#) {0,8}(\d{1,5})\b")
 _PROCESS = lazy_pattern(rf"[ \t]{{0,8}}Process {_COMM} \(pid: (?P<pid>\d{{1,10}})\b")
-_TASK_PID = lazy_pattern(
-    rf"(?:.{{0,80}} by task {_COMM}/(?P<pid>\d{{1,10}})|INFO: task (?P<hung>(?s:.){{1,64}}?):(?P<hung_pid>\d{{1,10}}) )"  # noqa: E501
+# What the first line, or the one below it, says of the task
+_TASKS = (
+    lazy_pattern(rf".{{0,120}} by task {_COMM}/(?P<pid>\d{{1,10}})\b"),
+    lazy_pattern(rf"(?:.{{0,20}}: )?INFO: task {_COMM}:(?P<pid>\d{{1,10}}) "),
+    lazy_pattern(
+        rf".{{0,30}}BUG: soft lockup - CPU#(?P<cpu>\d{{1,5}}) .{{0,40}}\[{_COMM}:(?P<pid>\d{{1,10}})\]"  # noqa: E501
+    ),
+    lazy_pattern(rf"BUG: scheduling while atomic: {_COMM}/(?P<pid>\d{{1,10}})/0x"),
+    lazy_pattern(
+        rf"BUG: using .{{1,60}} in preemptible .{{0,24}}code: {_COMM}/(?P<pid>\d{{1,10}})"
+    ),
+    lazy_pattern(
+        rf"WARNING: .{{1,600}}, CPU#(?P<cpu>\d{{1,5}}): {_COMM}/(?P<pid>\d{{1,10}})[ \t]*$"
+    ),
+    lazy_pattern(r"WARNING: CPU: (?P<cpu>\d{1,5}) PID: (?P<pid>\d{1,10}) at (?P<comm>)"),
+    lazy_pattern(r"(?P<comm>)(?P<pid>)Watchdog detected hard LOCKUP on cpu (?P<cpu>\d{1,5})"),
 )
 _RELEASE_TAINT = lazy_pattern(
     r"[ \t]{0,16}(?:(?P<release>\d+\.\d[\w.+~-]{1,128}) #(?P<number>\S{1,64}) )?"
@@ -81,12 +95,19 @@ class ProcessReader:
 
     def read_header(self, text: str) -> None:
         """Take the task that a header names: ``INFO: task modprobe:684 blocked for ..``."""
-        found = _TASK_PID.match(text)
-        if found is None or self.process.pid is not None:
+        if self.process.pid is not None:
             return
-        comm = found["comm"] if found["pid"] is not None else found["hung"]
-        pid = int(found["pid"] or found["hung_pid"])
-        self.process = structs.replace(self.process, comm=comm, pid=pid)
+        for form in _TASKS:
+            found = form.match(text)
+            if found is not None:
+                cpu = found.groupdict().get("cpu")
+                self.process = structs.replace(
+                    self.process,
+                    comm=found["comm"],
+                    pid=int(found["pid"]) if found["pid"] else None,
+                    cpu=None if cpu is None else int(cpu),
+                )
+                return
 
     def _read_who(self, text: str) -> bool:
         start = max(

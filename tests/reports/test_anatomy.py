@@ -412,10 +412,29 @@ def test_source_line_of_header_is_read(text: str, source: Source | None) -> None
     assert read_anatomy(raw_report(text)).source == source
 
 
-def test_task_of_hung_header_is_read() -> None:
-    text = "INFO: task nic worker:684 blocked for more than 120 seconds."
-    process = read_anatomy(raw_report(text)).process
-    assert (process.comm, process.pid) == ("nic worker", 684)
+TASKS = {
+    "INFO: task nic worker:684 blocked for more than 120 seconds.": Process("nic worker", 684),
+    "BUG: KASAN: slab-use-after-free in f+0x1/0x2\nRead of size 8 at addr ff00 by task nic w/684": (
+        Process("nic w", 684)
+    ),
+    "watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [kworker/3:1:684]": (
+        Process("kworker/3:1", 684, cpu=3)
+    ),
+    "BUG: scheduling while atomic: kworker/3:1/684/0x00000002": Process("kworker/3:1", 684),
+    "BUG: using smp_processor_id() in preemptible [00000000] code: nicd/684": (
+        Process("nicd", 684)
+    ),
+    "WARNING: net/nic.c:306 at nic_poll+0x1f/0x40, CPU#3: kworker/3:1/684": (
+        Process("kworker/3:1", 684, cpu=3)
+    ),
+    "WARNING: CPU: 3 PID: 684 at net/nic.c:306 nic_poll+0x1f/0x40": Process("", 684, cpu=3),
+    "kernel BUG at net/nic.c:306!": Process(),
+}
+
+
+@pytest.mark.parametrize("text", TASKS)
+def test_task_of_header_is_read(text: str) -> None:
+    assert read_anatomy(raw_report(text)).process == TASKS[text]
 
 
 def test_callers_of_arm_are_frames_once() -> None:

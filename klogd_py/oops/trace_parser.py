@@ -27,7 +27,9 @@ MAX_BASES = 64
 
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
-_OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
+_OFFSET_LINE = re.compile(
+    r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))"
+)
 _PC = re.compile(
     r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*era +: |\s*NIP \[|\s*ERA: "  # noqa: E501
 )
@@ -207,7 +209,7 @@ class _TraceReader:
                 self.symbolized.setdefault(int(pair[1], 16), _pair_of(pair))
         if "@" in text and len(self.module_bases) < MAX_BASES:
             self.module_bases.update(dict.fromkeys(stated_bases(text)))
-        if (offset := _OFFSET.match(text)) is not None:
+        if (offset := _OFFSET_LINE.match(text)) is not None:
             self.offset = 0 if offset[1] else int(offset[2], 16)
             self.link_base = 0 if offset[1] else int(offset[3], 16)
         if (listed := _MODULES.match(text)) is not None:

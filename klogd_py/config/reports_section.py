@@ -91,5 +91,7 @@ class ReportsSection(Struct, frozen=True, forbid_unknown_fields=True):
         [reports]
         exec = ["/usr/local/bin/report-to-team", "--queue", "kernel"]
     """
+    exec_public: bool = False
+    """Give the program only what anybody may read, as `klogd-py reports export --public` does."""
     exec_timeout_s: Seconds = 30
     """How long the program may take. It is killed then, with all processes that it has started."""

@@ -106,5 +106,5 @@ def settings_of(section: ReportsSection) -> ReportSettings:
         Path(section.spool) if section.spool else None,
         Limits(section.limit_reports, section.limit_mib << 20, section.limit_days),
         float(section.period_s),
-        HookSettings(section.exec, float(section.exec_timeout_s)),
+        HookSettings(section.exec, float(section.exec_timeout_s), section.exec_public),
     )

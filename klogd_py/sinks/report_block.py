@@ -4,12 +4,15 @@
 ::
 
     Nov 27 18:04:05.231004 klogd-py: kernel error
-        KASAN: slab-use-after-free Read in nic_poll
-        where    nic_poll [nic], drivers/net/nic.c:12
-        task     netperf, pid 812, cpu 1
-        kernel   6.12.4-amd64, tainted WOE
-        called   nic_poll < __napi_poll < net_rx_action
-        report   20261127T180405-1a2b3c4d
+      | KASAN: slab-use-after-free Read in nic_poll
+      | where    nic_poll [nic], drivers/net/nic.c:12
+      | task     netperf, pid 812, cpu 1
+      | kernel   6.12.4-amd64, tainted WOE
+      | called   nic_poll < __napi_poll < net_rx_action
+      | report   5f0c9a1e-000005218310-1a2b3c4d
+
+Each line begins with a bar, so that none looks like one of the kernel's when the output is read
+again: a title is often the beginning of a crash.
 """
 
 import textwrap
@@ -21,7 +24,7 @@ from klogd_py.sinks.formats import escape_controls
 
 COLUMNS = 80
 MAX_FRAMES = 6
-_INDENT, _KEY_WIDTH = 4, 9
+_BAR, _KEY_WIDTH = "  | ", 9
 _WORDS = {
     ReportSeverity.FATAL: "fatal kernel error",
     ReportSeverity.ERROR: "kernel error",
@@ -75,11 +78,10 @@ def _callers(report: Report) -> str:
 
 
 def _wrapped(text: str, lead: str, indent: int) -> list[str]:
-    blanks = " " * _INDENT
     return textwrap.wrap(
         escape_controls(text),
         COLUMNS,
-        initial_indent=blanks + lead,
-        subsequent_indent=blanks + " " * indent,
+        initial_indent=_BAR + lead,
+        subsequent_indent=_BAR + " " * indent,
         max_lines=6,
     )

@@ -10,10 +10,14 @@ from klogd_py.spool.retention import Limits
 
 
 class HookSettings(Struct, frozen=True):
-    """The program that is called, with its arguments; none if there is no ``command``."""
+    """The program that is called, with its arguments; none if there is no ``command``.
+
+    ``is_public``: it gets only what anybody may read.
+    """
 
     command: tuple[str, ...] = ()
     timeout_s: float = 30.0
+    is_public: bool = False
 
 
 class ReportSettings(Struct, frozen=True):

@@ -119,12 +119,12 @@ def test_console_shows_a_block_of_lines() -> None:
     first, *lines = console(make_report(source=Source("drivers/net/nic.c", 12)))
     assert re.fullmatch(r"\w{3} [ \d]\d [\d:.]+ klogd-py: kernel error", first)
     assert lines == [
-        "    KASAN: slab-use-after-free Read in nic_poll",
-        "    where    nic_poll [nic], drivers/net/nic.c:12",
-        "    task     netperf, pid 812, cpu 1",
-        "    kernel   6.12.4-amd64, tainted GWOE",
-        "    called   nic_poll < __napi_poll < net_rx_action < handle_softirqs",
-        "    report   20261127T180405-1a2b3c4d",
+        "  | KASAN: slab-use-after-free Read in nic_poll",
+        "  | where    nic_poll [nic], drivers/net/nic.c:12",
+        "  | task     netperf, pid 812, cpu 1",
+        "  | kernel   6.12.4-amd64, tainted GWOE",
+        "  | called   nic_poll < __napi_poll < net_rx_action < handle_softirqs",
+        f"  | report   {REPORT.id}",
     ]
 
 
@@ -144,7 +144,7 @@ def test_block_is_at_most_eighty_columns() -> None:
 
 def test_block_is_coloured_only_when_asked() -> None:
     coloured = console(make_report(severity=ReportSeverity.FATAL), Colour.ALWAYS)
-    assert coloured[1].startswith("\x1b[1;31m    KASAN")
+    assert coloured[1].startswith("\x1b[1;31m  | KASAN")
     assert [line.endswith("\x1b[0m") for line in coloured[:3]] == [True, True, False]
     assert "\x1b" not in "".join(console(REPORT))
 

@@ -28,14 +28,18 @@ def script(folder: Path, text: str) -> tuple[str, ...]:
 
 
 def call(
-    command: Sequence[str], reports: Sequence[Report], timeout_s: float = WAIT_S
+    command: Sequence[str],
+    reports: Sequence[Report],
+    timeout_s: float = WAIT_S,
+    *,
+    is_public: bool = False,
 ) -> ReportCounts:
     """Offer reports to a program, and wait until all are done."""
     counts = ReportCounts()
 
     async def run() -> None:
         hook = ReportHook(counts, Jobs())
-        hook.settings = HookSettings(tuple(command), timeout_s)
+        hook.settings = HookSettings(tuple(command), timeout_s, is_public)
         for report in reports:
             hook.offer(report)
         while counts.hook_calls.total() < len(reports):
@@ -75,6 +79,18 @@ def test_program_gets_document_and_few_facts(tmp_path: Path) -> None:
     }
     assert "NOTIFY_SOCKET" not in found["env"]
     assert decode(found["in"].encode()).text == REPORT.text
+
+
+def test_public_document_has_no_user_process(tmp_path: Path) -> None:
+    command = script(
+        tmp_path, "import sys\nopen(sys.argv[1] + '/found', 'w').write(sys.stdin.read())\n"
+    )
+    call(command, [REPORT], is_public=True)
+    raw = (tmp_path / "found").read_bytes()
+    assert decode(raw).title == REPORT.title
+    assert decode(raw).context_before == ()
+    assert b"netperf" not in raw
+    assert REPORT.process.comm == "netperf"
 
 
 def test_failure_is_counted_and_told() -> None:

@@ -18,7 +18,7 @@ from klogd_py.reports import headers, identity, titles
 from klogd_py.reports.anatomy import Anatomy, read_anatomy
 from klogd_py.reports.blame import Blame, find_blame
 from klogd_py.reports.confidence import doubts_of
-from klogd_py.reports.demangle import demangle
+from klogd_py.reports.demangle import demangle, readable_name
 from klogd_py.reports.fingerprint import fingerprint_of
 from klogd_py.reports.noise import is_noise
 from klogd_py.reports.raw_report import RawReport
@@ -89,12 +89,19 @@ def _concluded(raw: RawReport, anatomy: Anatomy, boot_id: str) -> Report:
 
 
 def _subsystem(anatomy: Anatomy, blame: Blame) -> str:
-    """Return the part of the kernel: by the frame to blame where it has a file, else the header."""
+    """Return the part of the kernel that the function to blame is in, where its file is known.
+
+    The header names the file of the function that has found the crash, which may be another one.
+    """
     for stack in anatomy.stacks:
         for frame in stack.frames:
-            if frame.file and frame.function == blame.function:
+            if frame.file and readable_name(frame.function) == blame.function:
                 return subsystem_of(frame.file)
-    return "" if anatomy.source is None else subsystem_of(anatomy.source.file)
+    finders = (*anatomy.header.functions[:1], *([anatomy.counter] if anatomy.counter else ()))
+    is_finder = any(readable_name(frame.function) == blame.function for frame in finders)
+    if anatomy.source is None or not (is_finder or not finders):
+        return ""
+    return subsystem_of(anatomy.source.file)
 
 
 def _stack(stack: TracedStack) -> Stack:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Frame, Source
 from klogd_py.reports.frame_lines import first_symbol
+from klogd_py.reports.subsystem import in_tree
 
 # Prefixes of pr_fmt() before a header
 _PREFIX = lazy_pattern(r"[ \t]{0,64}(?:rcu: |watchdog: |NMI watchdog: |traps: |\[ ){0,2}")
@@ -59,7 +60,7 @@ def _source(text: str) -> Source | None:
     ):
         return None
     found = _SOURCE.search(text[:1024])
-    return Source(found[1].removeprefix("./"), int(found[2])) if found is not None else None
+    return Source(in_tree(found[1]), int(found[2])) if found is not None else None
 
 
 def _functions(text: str) -> tuple[Frame, ...]:

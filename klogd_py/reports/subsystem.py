@@ -7,11 +7,13 @@ _PARTS = 2
 def subsystem_of(file: str) -> str:
     """Return the first two directories of a file: ``drivers/net`` of ``drivers/net/nic/main.c``.
 
+    Empty for a header: its functions are part of many others.
+
     The directory of the build is left out as far as it is known: everything before the last
     directory that the kernel's tree has at its top.
     """
     parts = in_tree(file).split("/")[:-1]
-    return "/".join(parts[:_PARTS])
+    return "" if "include" in parts else "/".join(parts[:_PARTS])
 
 
 def in_tree(file: str) -> str:

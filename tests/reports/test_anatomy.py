@@ -402,6 +402,7 @@ SOURCES = [
     ("WARNING: CPU: 1 PID: 8 at net/nic.c:306 nic_poll+0x1f/0x40", Source("net/nic.c", 306)),
     ("WARNING: [x] ./net/nic.h:306 at nic_poll+0x1f/0x40, CPU#1: nicd/8", Source("net/nic.h", 306)),
     ("kernel BUG at net/nic.c:306!", Source("net/nic.c", 306)),
+    ("kernel BUG at /build/linux-6.1.4/net/nic.c:306!", Source("net/nic.c", 306)),
     ("UBSAN: array-index-out-of-bounds in net/nic.c:306:12", Source("net/nic.c", 306)),
     ("BUG: KASAN: slab-use-after-free in nic_poll+0x1f/0x40", None),
 ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A report is made of the lines of a crash, whatever these are."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -95,6 +96,21 @@ def test_file_of_blamed_frame_tells_subsystem() -> None:
     text = "kernel BUG at include/linux/nic.h:12!\nCall Trace:\n"
     report = describe(raw_report(text + " nic_poll+0x1f/0x40 fs/nic/poll.c:12\n"))
     assert report.subsystem == "fs/nic"
+
+
+SUBSYSTEMS = [
+    ("WARNING: CPU: 1 PID: 8 at fs/nic/a.c:3 nic_poll+0x1/0x2\n", "fs/nic"),
+    ("WARNING: CPU: 1 PID: 8 at /b/linux-6.1/mm/nic.c:3 nic_poll+0x1/0x2\n", "mm"),
+    ("WARNING: CPU: 1 PID: 8 at include/linux/nic.h:3 nic_poll+0x1/0x2\n", ""),
+    ("WARNING: CPU: 1 PID: 8 at lib/refcount.c:28 refcount_warn_saturate+0x1/0x2\n", ""),
+    ("kernel BUG at fs/nic/a.c:3!\n", "fs/nic"),
+    ("kernel BUG at lib/list_debug.c:3!\nRIP: 0010:__list_del_entry_valid+0x1/0x2\n", ""),
+]
+
+
+@pytest.mark.parametrize(("header", "subsystem"), SUBSYSTEMS)
+def test_header_tells_subsystem_of_finder(header: str, subsystem: str) -> None:
+    assert describe(raw_report(header + trace("nic_poll"))).subsystem == subsystem
 
 
 PIECES = st.sampled_from(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The status document and the samples of the metrics as version 0.1.0 printed them."""
+"""The status document and the samples of the metrics, as scripts and dashboards know them."""
+
+from klogd_py.record.crash_kind import CrashKind
+from klogd_py.reports.headers import facts_of
 
 STATUS: object = {
     "version": "X",
@@ -39,7 +42,7 @@ STATUS: object = {
             "queued": 0,
             "queued_bytes": 0,
             "limit_bytes": 8388608,
-            "delivered": 14,
+            "delivered": 15,
             "lost": 0,
             "gaps": {
                 "pre-start": 0,
@@ -57,7 +60,7 @@ STATUS: object = {
         {
             "name": "file:DIR/missing/kern.log",
             "state": "down",
-            "queued": 14,
+            "queued": 15,
             "queued_bytes": 0,
             "limit_bytes": 8388608,
             "delivered": 0,
@@ -161,7 +164,21 @@ STATUS: object = {
         "hung-task": 0,
         "panic": 0,
     },
-    "reports": None,
+    "reports": {
+        "counts": {"page-fault": {"fatal": 1}},
+        "last": {
+            "id": "X",
+            "kind": "page-fault",
+            "title": "BUG: unable to handle kernel paging request in vfs_write",
+            "at": "TIME",
+        },
+        "last_at": {"page-fault": "TIME"},
+        "suppressed": 0,
+        "low_confidence": 1,
+        "spool": {"reports": 1, "issues": 1, "size_bytes": 0, "problem": ""},
+        "hook_calls": {"succeeded": 0, "failed": 0, "timed-out": 0, "dropped": 0},
+        "hook_error": "",
+    },
     "failures": [
         {
             "job": "example",
@@ -251,6 +268,21 @@ METRICS = [
     'klogd_crashes_total{kind="rcu-stall"}',
     'klogd_crashes_total{kind="hung-task"}',
     'klogd_crashes_total{kind="panic"}',
+    *(
+        f'klogd_reports_total{{kind="{kind.value}",severity="{facts_of(kind).severity.value}"}}'
+        for kind in CrashKind
+    ),
+    'klogd_report_last_timestamp_seconds{kind="page-fault"}',
+    "klogd_reports_suppressed_total",
+    "klogd_reports_low_confidence_total",
+    "klogd_report_issues",
+    "klogd_report_spool_reports",
+    "klogd_report_spool_bytes",
+    "klogd_report_spool_problem",
+    'klogd_report_hook_calls_total{outcome="succeeded"}',
+    'klogd_report_hook_calls_total{outcome="failed"}',
+    'klogd_report_hook_calls_total{outcome="timed-out"}',
+    'klogd_report_hook_calls_total{outcome="dropped"}',
     'klogd_last_reload_time_seconds{what="configuration"}',
     'klogd_last_reload_successful{what="configuration"}',
     'klogd_job_failures_total{job="example"}',

@@ -198,11 +198,12 @@ class Detector:
         self, key: tuple[str, str], message: Message
     ) -> tuple[tuple[str, str], OpenReport | None]:
         """Return the newest report, which a panic is the consequence of, whoever prints it."""
-        if self._open:
-            newest = next(reversed(self._open))
-            return newest, self._open[newest]
+        panic = message.text.lstrip()
+        for newest in reversed(self._open):
+            if self._open[newest].causes(panic):
+                return newest, self._open[newest]
         last = self._last
-        if last is None or self._last_age > _CONSEQUENCE_LINES:
+        if last is None or self._last_age > _CONSEQUENCE_LINES or not last.causes(panic):
             return key, None
         if (
             message.usec is not None

@@ -23,6 +23,8 @@ _CONSEQUENCE_PATTERN = re.compile(
     r"Kernel panic(?: - not syncing)?: (?:[\w.: ]{0,20}?panic_on_\w|Fatal exception|[Ff]atal (?:Machine|error)|hung_task: |softlockup: |hardlockup|Hard LOCKUP"  # noqa: E501
     r"|Oops|RCU Stall|[Bb]ad mode|Machine halted|[\w. -]{0,30}Attempted to kill|Aiee, |kasan\.fault|kfence\.fault|KASAN|panic_on)"  # noqa: E501
 )
+# init, or the idle task, died of an oops
+_KILLED = "Attempted to kill"
 # Reports of these end with a mark, so without it another one has begun among their lines.
 _WITH_END_MARK = frozenset(
     (
@@ -135,13 +137,19 @@ class OpenReport:
             return False
         return abs(usec - self.last_us) > _SILENCE_US
 
+    def causes(self, panic: str) -> bool:
+        """Whether a panic of any caller only follows on this report."""
+        if _KILLED in panic and facts_of(self.found.kind).severity is not ReportSeverity.FATAL:
+            return False
+        return is_consequence(panic)
+
     def _warns_of_itself(self, found: FoundHeader, caller: str) -> bool:
         """Whether the interrupt that reports a stall, which nothing else interrupts, warns."""
         return (
             found.kind is CrashKind.WARNING
             and self.found.kind is CrashKind.RCU_STALL
             and not self._has_frames
-            and caller.startswith("C")
+            and bool(caller)
         )
 
     def joins(self, found: FoundHeader, text: str, caller: str) -> bool:
@@ -152,7 +160,7 @@ class OpenReport:
         if self._warns_of_itself(found, caller):
             return True
         if found.kind is CrashKind.PANIC:
-            return not self.has_ended or is_consequence(found.text)
+            return not self.has_ended or self.causes(found.text)
         if not found.header.joins or self.has_ended:
             return False
         if found.kind is CrashKind.SLUB:

@@ -13,6 +13,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.crash_kind import CrashKind
+from klogd_py.reports.demangle import readable_name
 from klogd_py.reports.headers import FoundHeader, find_header
 from klogd_py.reports.raw_report import RawReport
 
@@ -68,6 +69,9 @@ def template_of(raw: RawReport) -> str:
         return mask(raw.header.text)
     template = _by_file(found) or found.header.title
     values = {key: mask(value) for key, value in found.values.items()}
+    if "places" in values:
+        # Both functions of a race, or one
+        values["places"] = " / ".join(map(readable_name, values["places"].split(" / ")))
     values |= {"access": _access_of(raw), "message": _message_of(raw), "place": "unmount"}
     for key, value in values.items():
         template = template.replace("{" + key + "}", value)

@@ -13,6 +13,9 @@ from klogd_py.sinks import cursor_format
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols import elf, elf_header
 from tests.oops.test_address_patterns import ALL_LINES
+from tests.reports.header_samples import SAMPLES
+from tests.reports.lines import CUT_HERE, NULL_DEREF, PANIC, WARNING
+from tests.reports.log_forms import stamped
 from tests.symbols.hostile import EXECUTABLE
 from tests.symbols.kaslr.test_vmcoreinfo import core, note
 from tests.symbols.oopses import kernel, oops
@@ -37,6 +40,14 @@ USERS = [
     b"\x01c",
 ]
 OOPSES = ["\n".join(oops(_RUNNING, Random(seed), 3, 2)).encode() for seed in range(3)]
+CRASHES = [
+    "".join(stamped(at, text) for at, text in enumerate(texts)).encode()
+    for texts in (
+        (CUT_HERE, *WARNING),
+        (*NULL_DEREF, *PANIC),
+        *((text, " nic_read+0x1/0x20") for _, text, _ in SAMPLES[::7]),
+    )
+]
 RECORDS = [
     kmsg_format.render(
         Record(

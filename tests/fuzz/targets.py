@@ -27,7 +27,13 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
+from klogd_py.record.report import Report
 from klogd_py.record.types import Gap, LookupFailure, Record
+from klogd_py.reports import document
+from klogd_py.reports.describe import describe
+from klogd_py.reports.headers import find_header
+from klogd_py.reports.open_report import MAX_LINES
+from klogd_py.reports.recent_entries import CONTEXT_LINES
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors
 from klogd_py.sources import kmsg_format
@@ -50,6 +56,7 @@ from klogd_py.symbols.symbol_line import is_name
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuild
 from klogd_py.system.unpacking import packed_form
+from tests.corpus.reported import reports_in
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
 from tests.sources.captured import read_to_end
@@ -317,6 +324,18 @@ def check_toml(raw: bytes) -> None:
             raise AssertionError(f"refused for {reason}: {tomllib.loads(raw.decode())!r}")
 
 
+def check_reports(raw: bytes) -> None:
+    """Any bytes are a capture; a report has its header, and lines and a title of bounded length."""
+    for report in reports_in(raw):
+        assert find_header(report.header.text) is not None
+        assert len(report.lines) <= MAX_LINES
+        assert len(report.context) <= CONTEXT_LINES
+        described = describe(report)
+        assert described.title
+        assert len(described.title) < MAX_MESSAGE
+        assert msgspec.json.decode(document.encode(described), type=Report).kind == described.kind
+
+
 def check_position(raw: bytes) -> None:
     """Any bytes are a position or refused; what is accepted can be written and read."""
     with suppress(NotCursors):
@@ -359,6 +378,7 @@ TARGETS: dict[str, Target] = {
     "provenance": Target(
         check_provenance, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]
     ),
+    "reports": Target(check_reports, [*seeds.CRASHES, *seeds.OOPSES]),
     "trace_parser": Target(check_trace_parser, [*seeds.LINES, *seeds.OOPSES]),
     "line_prefix": Target(check_line_prefix, seeds.CAPTURES),
     "kmsg_format": Target(check_kmsg_format, seeds.RECORDS),

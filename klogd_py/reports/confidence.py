@@ -17,6 +17,7 @@ ONLY_NOISE = "all functions serve or report others"
 NO_STACK = "no stack"
 EMPTY_STACK = "a stack has no frames"
 SHORT_STACK = "the stack ends before the function to blame"
+UNNAMED = "an address above the function to blame has no name"
 BROKEN_HEADER = "another message is inside the first line"
 FAULT_INJECTION = "the stack of an injected fault is among the lines"
 CONSEQUENCE = "only the panic that followed is known"
@@ -24,6 +25,8 @@ INTERLEAVED = "the lines of another report are among these"
 GAP = "lines are missing"
 
 _STAMP = lazy_pattern(r"\[ {0,7}\d{1,8}\.\d{6}\]")
+# A frame, or the place of a WARN, in code of which no name is known
+_UNNAMED_PLACE = lazy_pattern(r"(?:[ \t]{0,16}|RIP: 0010:)(?:\[<)?(?:0x)?f{4}[0-9a-f]{12}(?:>\])?$")
 _INJECTION = "FAULT_INJECTION: forcing a failure"
 # lib/fault-inject.c, mm/failslab.c
 _INJECTING = "should_fail"
@@ -70,8 +73,7 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
         yield EMPTY_STACK
     if _STAMP.search(anatomy.header.text) is not None:
         yield BROKEN_HEADER
-    if raw.kind is CrashKind.WARNING and _has_only_reporters(anatomy, blame):
-        yield SHORT_STACK
+    yield from _doubts_of_stack(raw.kind, anatomy, blame)
     if _has_injected_fault(raw, anatomy):
         yield FAULT_INJECTION
     if raw.kind is CrashKind.PANIC and _CONSEQUENCES.match(anatomy.header.text) is not None:
@@ -80,6 +82,13 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
         yield INTERLEAVED
     if raw.truncated:
         yield GAP
+
+
+def _doubts_of_stack(kind: CrashKind, anatomy: Anatomy, blame: Blame) -> Iterator[str]:
+    if kind is CrashKind.WARNING and _has_only_reporters(anatomy, blame):
+        yield SHORT_STACK
+    if _has_unnamed_above(kind, anatomy, blame):
+        yield UNNAMED
 
 
 def _has_unopened_part(anatomy: Anatomy) -> bool:
@@ -93,6 +102,22 @@ def _has_empty_stack(anatomy: Anatomy) -> bool:
     for number, text in enumerate(anatomy.texts):
         if "race" in text and number and is_call_trace(stack_label(text)):
             return number not in {stack.line for stack in anatomy.stacks}
+    return False
+
+
+def _has_unnamed_above(kind: CrashKind, anatomy: Anatomy, blame: Blame) -> bool:
+    """Whether an address stands where the function to blame would be expected.
+
+    In the registers of other crashes than a WARN it may be where a wild jump has led to.
+    """
+    if not blame.function or anatomy.header.functions:
+        return False
+    for text in anatomy.texts[1:]:
+        if blame.function in text:
+            return False
+        is_register = text.startswith("RIP")
+        if _UNNAMED_PLACE.match(text) and (not is_register or kind is CrashKind.WARNING):
+            return True
     return False
 
 

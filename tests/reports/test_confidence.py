@@ -20,6 +20,10 @@ DOUBTFUL = {
     "WARNING: CPU: 1 PID: 8 at net/nic.c:12 nic_poll+0x1/0x2\n" + trace("panic", "__warn"): (
         confidence.SHORT_STACK,
     ),
+    "WARNING: CPU: 1 PID: 8 at net/nic.c:12 0xffffffffc0106434\n"
+    "RIP: 0010:0xffffffffc0106434\n" + trace("nic_poll"): (confidence.UNNAMED,),
+    "BUG: scheduling while atomic: nicd/8/0x00000201\nCall Trace:\n 0xffffffffc0106382\n"
+    " nic_poll+0x1f/0x40": (confidence.UNNAMED,),
     "BUG: KASAN: slab-use-after-free in nic_[  12.345678] poll+0x1/0x2\n" + trace("nic_poll"): (
         confidence.BROKEN_HEADER,
     ),
@@ -41,6 +45,13 @@ def test_good_report_has_no_doubts() -> None:
     report = describe(raw_report(GOOD))
     assert report.doubts == ()
     assert report.confidence is Confidence.HIGH
+
+
+def test_wild_jump_is_no_unnamed_function() -> None:
+    header = "BUG: unable to handle page fault for address: ffffffffc0106434\n"
+    registers = "RIP: 0010:0xffffffffc0106434\n"
+    report = describe(raw_report(header + registers + trace("nic_poll", "nic_irq")))
+    assert (report.function, report.doubts) == ("nic_poll", ())
 
 
 def test_lines_of_others_make_doubtful() -> None:

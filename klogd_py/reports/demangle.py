@@ -8,7 +8,8 @@ of C++'s, which out-of-tree modules have, the names are cut out: ``_ZN3nic4pollE
 Source of truth: Rust RFC 2603 (``_R``); the Itanium C++ ABI, section 5.1 (``_Z``).
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from importlib import import_module
 
 from klogd_py.record.lazy_pattern import lazy_pattern
@@ -40,13 +41,26 @@ def demangle(name: str) -> str:
     return _cpp(plain) or name
 
 
+@cache
+def _library() -> Callable[[str], object]:
+    """Return the function of the library; raises ImportError without it."""
+    # It prints what it does not understand; the output of the program is not its own.
+    vars(import_module("rust_demangler.rust_v0"))["print"] = _say_nothing
+    found: Callable[[str], object] = import_module("rust_demangler").demangle
+    return found
+
+
+def _say_nothing(*_texts: object) -> None:
+    """Do what print() does, without output."""
+
+
 def _rust(name: str) -> str:
     """Return the readable name; empty without the library, and for what it does not understand."""
     if name.count("B") > _MAX_REFERENCES:
         return ""
     # The library raises whatever its indices or its recursion run into.
     try:
-        readable = str(import_module("rust_demangler").demangle(name))
+        readable = str(_library()(name))
     except Exception:
         return ""
     return _HASH.sub("", readable)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from klogd_py.reports.demangle import demangle, readable_name
+from klogd_py.reports.demangle import _library, demangle, readable_name
 from klogd_py.reports.function_names import function_name, plain_name
 
 NAMES = [
@@ -24,6 +24,11 @@ NAMES = [
 ]
 
 
+def forget() -> None:
+    demangle.cache_clear()
+    _library.cache_clear()
+
+
 @pytest.mark.parametrize(("name", "readable"), NAMES)
 def test_name_becomes_readable_or_stays(name: str, readable: str) -> None:
     demangle.cache_clear()
@@ -31,10 +36,17 @@ def test_name_becomes_readable_or_stays(name: str, readable: str) -> None:
 
 
 def test_name_stays_mangled_without_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    demangle.cache_clear()
-    monkeypatch.setitem(sys.modules, "rust_demangler", None)
+    for module in ("rust_demangler", "rust_demangler.rust_v0"):
+        monkeypatch.setitem(sys.modules, module, None)
+    forget()
     assert demangle("_RNvCs1234_7mycrate3foo") == "_RNvCs1234_7mycrate3foo"
-    demangle.cache_clear()
+    forget()
+
+
+def test_library_prints_nothing_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    forget()
+    demangle("_RINvC3foo3barTB0_B0_ETB1_B1_ETB2_B2_EE")
+    assert capfd.readouterr().out == ""
 
 
 FUNCTIONS = [

@@ -17,6 +17,7 @@ Source of truth: ``show_fault_oops`` and its like; mm/kasan/report.c; mm/kfence/
 
 from msgspec import structs
 
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Access
 
@@ -46,11 +47,23 @@ _MARKS = (
 )
 
 
+# Only these leave the address that failed in a register; in any other report the register still has
+# that of an earlier page fault.
+_FAULTS = frozenset(
+    (
+        *(CrashKind.NULL_DEREF, CrashKind.PAGE_FAULT, CrashKind.INTERNAL_ERROR),
+        *(CrashKind.UNHANDLED_FAULT, CrashKind.ALIGNMENT, CrashKind.OOPS),
+        *(CrashKind.DOUBLE_FAULT, CrashKind.STACK_OVERFLOW),
+    )
+)
+
+
 class AccessReader:
     """The access of one report. Mutable: filled line by line; what is stated first counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: CrashKind) -> None:
         self._access = Access()
+        self._forms = (_ADDRESS, _RANGE, _FAULT) if kind in _FAULTS else (_ADDRESS, _RANGE)
 
     @property
     def access(self) -> Access | None:
@@ -64,7 +77,7 @@ class AccessReader:
         self._read_type(text)
         if self._access.address:
             return
-        for form in (_ADDRESS, _RANGE, _FAULT):
+        for form in self._forms:
             found = form.search(text[:400])
             if found is not None:
                 address = found["address"]

@@ -72,7 +72,7 @@ def read_anatomy(raw: RawReport) -> Anatomy:
     texts = texts_of(raw.lines)
     header = read_header(texts[0])
     stacks = StackReader(header.text)
-    locks, modules, access = LockReader(), ModuleList(), AccessReader()
+    locks, modules, access = LockReader(), ModuleList(), AccessReader(raw.kind)
     process, code = ProcessReader(), CodeText()
     process.read_header(texts[0])
     access.read_line(texts[0])

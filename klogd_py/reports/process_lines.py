@@ -132,7 +132,7 @@ class ProcessReader:
         return True
 
     def _read_version(self, release: str, rest: str) -> None:
-        rest = rest.strip().rstrip(")")
+        rest = " ".join(rest.split()).rstrip(")")
         build_id = _BUILD_ID.search(rest)
         if build_id is not None:
             rest = rest[: build_id.start()]

@@ -294,6 +294,15 @@ def test_access_is_read_from_report(text: str, access: Access | None) -> None:
     assert read_anatomy(raw_report(text)).access == access
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["WARNING: CPU: 0 PID: 8 at fs/nic.c:12 f+0x1/0x2", "kernel BUG at fs/nic.c:12!"],
+)
+def test_register_of_earlier_fault_is_no_access(header: str) -> None:
+    raw = raw_report(f"{header}\nCR2: 0000561c2574d528 CR3: 000000010a2fe000")
+    assert read_anatomy(raw).access is None
+
+
 def test_stacks_are_labelled_and_apart() -> None:
     anatomy = read_anatomy(
         raw_report(

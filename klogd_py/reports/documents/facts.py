@@ -63,7 +63,7 @@ def main_facts(report: Report, occurrences: Occurrences, zone: tzinfo | None) ->
     """
     facts = [
         Fact("where", describe_place(report)),
-        Fact("processor", f"was in {report.at}" if report.at else ""),
+        Fact("processor", f"was in {report.at}{_describe_source(report)}" if report.at else ""),
         Fact("when", _describe_time(report, zone)),
         Fact("how often", _describe_count(occurrences, zone)),
         Fact("how bad", _SEVERITIES[report.severity]),
@@ -101,8 +101,12 @@ def describe_place(report: Report) -> str:
     if not report.function:
         return "not known: the log shows no function to blame"
     module = f" in module {report.module}" if report.module else ""
-    source = f", {report.source.file}:{report.source.line}" if report.source else ""
-    return f"{report.function}{module}{source}"
+    return f"{report.function}{module}{'' if report.at else _describe_source(report)}"
+
+
+def _describe_source(report: Report) -> str:
+    """Return the line that the kernel has stated: that of the code in which it noticed."""
+    return f", {report.source.file}:{report.source.line}" if report.source else ""
 
 
 def describe_frame(frame: Frame) -> str:

@@ -57,7 +57,7 @@ _BUILD_ID = lazy_pattern(r" ([0-9a-f]{40})\)?$")
 _PREEMPT = lazy_pattern(r"(?: |^)(PREEMPT(?:_[A-Z]+|\([a-z_]+\))?|voluntary|NONE)(?= |$)")
 _HARDWARE = lazy_pattern(r"Hardware name: (.{1,200})")
 _WORKQUEUE = lazy_pattern(r"Workqueue: (.{1,200})")
-_OFFSET = lazy_pattern(r"Kernel Offset: (0x[0-9a-f]{1,16})(?: |$)")
+_KASLR_OFFSET = lazy_pattern(r"Kernel Offset: (0x[0-9a-f]{1,16})(?: |$)")
 _TOLD_BY_CPU = ("CPU", "Pid: ", "PID: ")
 
 
@@ -80,7 +80,7 @@ class ProcessReader:
         if "Workqueue: " in text[:20]:
             return self._read_workqueue(text)
         if "Kernel Offset: " in text[:20]:
-            found = _OFFSET.search(text)
+            found = _KASLR_OFFSET.search(text)
             if found is not None:
                 self.kernel = structs.replace(self.kernel, kaslr_offset=found[1])
             return True

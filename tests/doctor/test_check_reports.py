@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the doctor says about reports: their directory, the hook, the catalog of the journal."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from klogd_py.doctor import check_reports
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.monitoring.status import ReportsState, Status
 from klogd_py.reports.report_counts import SpoolUsage
-from tests.doctor.machines import add_unit, host_of, write_machine
+from tests.doctor.machines import PROJECT, add_unit, host_of, write_machine
 from tests.documents import status
 from tests.needs import needs_mount
 
@@ -197,13 +198,16 @@ def test_missing_catalog_warns_with_a_remedy(
     assert (finding.level, finding.remedy) == (Level.WARNING, remedy)
 
 
-def test_catalog_in_the_database_is_no_finding(tmp_path: Path) -> None:
-    files = {
-        "usr/lib/systemd/catalog/klogd-py.catalog": CATALOG,
-        "var/lib/systemd/catalog/database": b"RHHHKSLP" + bytes.fromhex(MESSAGE_ID),
-    }
-    add_unit(write_machine(tmp_path, files))
-    assert check_reports.check_catalog(host_of(tmp_path, sinks=["journal"])) == []
+@pytest.mark.skipif(not shutil.which("journalctl"), reason="needs journalctl of systemd")
+def test_catalog_that_journalctl_has_read_is_right(tmp_path: Path) -> None:
+    shipped = (PROJECT / "systemd/klogd-py.catalog").read_bytes()
+    add_unit(write_machine(tmp_path, {"usr/lib/systemd/catalog/klogd-py.catalog": shipped}))
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    host = host_of(tmp_path, sinks=["journal"])
+    assert len(check_reports.check_catalog(host)) == 1
+    command = ["journalctl", "--update-catalog", f"--root={tmp_path}"]
+    subprocess.run(command, timeout=30, check=True)
+    assert check_reports.check_catalog(host) == []
 
 
 @pytest.mark.parametrize("sinks", [["journal"], ["file:/var/log/kern.log"]])

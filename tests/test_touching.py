@@ -26,6 +26,8 @@ ALLOWED = {
     ("system/local_socket", "mkdir"),
     # Within an open directory
     ("sinks/rotation", "rename"),
+    ("spool/report_directory", "mkdir"),
+    ("spool/report_directory", "rename"),
     ("monitoring/prometheus", "rename"),
     ("monitoring/prometheus", "unlink"),
     ("system/trusted_directory", "unlink"),
@@ -36,6 +38,7 @@ MAY_CREATE = {
     "system/pidfile",
     "monitoring/prometheus",
     "sinks/cursor_file",
+    "spool/report_directory",
     "system/regular_file",
     "sinks/log_file",
     "sinks/preopened_files",

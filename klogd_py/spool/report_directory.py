@@ -54,10 +54,14 @@ class ReportDirectory:
                 os.mkdir(above.name, DIRECTORY_MODE, dir_fd=above.descriptor)
             except FileExistsError:
                 return
-            _hand_over(above)
+            owner = above.owner
         with self._opened() as descriptor:
             # The umask of the service does not apply.
             os.fchmod(descriptor, DIRECTORY_MODE)
+            if os.geteuid() == 0:
+                # Some ids cannot be expressed in a user namespace.
+                with contextlib.suppress(PermissionError, OverflowError):
+                    os.fchown(descriptor, owner.user, owner.group)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -178,16 +182,3 @@ def _open_new(directory: Directory, flags: int) -> int:
     # What root writes belongs to the owner of the directory, who may have to write it later.
     owner = directory.owner if os.geteuid() == 0 else None
     return directory.open_regular(flags, FILE_MODE, new_for=owner)
-
-
-def _hand_over(above: Directory) -> None:
-    """Give a directory that root has made to the owner of the one above."""
-    if os.geteuid() == 0:
-        with contextlib.suppress(PermissionError, OverflowError):
-            os.chown(
-                above.name,
-                above.owner.user,
-                above.owner.group,
-                dir_fd=above.descriptor,
-                follow_symlinks=False,
-            )

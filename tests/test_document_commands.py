@@ -52,6 +52,7 @@ ELSEWHERE = {
     "scripts/vm-lab bare --crash EXCEPTION": ("tests/vm/test_lab.py", "lab"),
     "scripts/vm-lab debian12 --crash oops --shell": ("tests/vm/test_lab.py", "lab"),
     "scripts/roundtrip DIR": ("tests/test_roundtrip.py", "roundtrip"),
+    "scripts/reports-score DIR": ("tests/test_reports_score.py", "report_score"),
     "scripts/release": ("tests/test_release.py", "scripts/release"),
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
     "scripts/bare-systems --short": (".ci/run", "scripts/bare-systems --short"),

@@ -57,18 +57,9 @@ class ReportStage(Stage):
         """Return the batch with the reports that ended, or should be kept now."""
         if not self._kinds:
             return batch
-        symbolized = batch.symbolized
-        entries: Sequence[Entry] = symbolized.entries if symbolized is not None else ()
         reports: list[RawReport] = []
-        if entries:
-            may_begin: Sequence[int] = batch.crash_lines
-            if may_begin and len(batch.records) < len(entries):
-                may_begin = _entry_indices(entries, may_begin)
-            first = self._count_known(entries) if self._live else 0
-            if first:
-                may_begin = [at - first for at in may_begin if at >= first]
-                entries = entries[first:]
-            reports += self._detector.push(entries, may_begin, now_s)
+        if batch.symbolized is not None and batch.symbolized.entries:
+            reports += self._detect(batch, batch.symbolized.entries, now_s)
         if not self._detector.is_idle:
             reports += self._detector.tick(now_s)
         if batch.is_last or batch.next_boot is not None:
@@ -79,6 +70,18 @@ class ReportStage(Stage):
         if reports:
             batch.reports = tuple(reports)
         return batch
+
+    def _detect(self, batch: Batch, entries: Sequence[Entry], now_s: float) -> list[RawReport]:
+        may_begin: Sequence[int] = batch.crash_lines
+        if may_begin and len(batch.records) < len(entries):
+            may_begin = _entry_indices(entries, may_begin)
+        if self._live and self._has_known(entries):
+            new = [at for at, entry in enumerate(entries) if self._is_new(entry)]
+            places = {at: place for place, at in enumerate(new)}
+            may_begin = [places[at] for at in may_begin if at in places]
+            entries = [entries[at] for at in new]
+        self._note_seq(entries)
+        return self._detector.push(entries, may_begin, now_s)
 
     def flush(self) -> Batch:
         """Return nothing: `push` ends the reports of a batch that is the last."""
@@ -97,19 +100,22 @@ class ReportStage(Stage):
             return CaptureDetector(self._kinds)
         return Detector(self._origin, self._kinds)
 
-    def _count_known(self, entries: Sequence[Entry]) -> int:
-        """Count the entries at the beginning that were here before."""
-        last = entries[-1].sequence
-        if last is None:
-            return 0
-        known, next_seq = 0, self._next_seq
-        for entry in entries:
+    def _has_known(self, entries: Sequence[Entry]) -> bool:
+        """Whether entries may be among these that were here before: the first one tells."""
+        first = entries[0].sequence
+        return first is None or first.last < self._next_seq
+
+    def _is_new(self, entry: Entry) -> bool:
+        sequence = entry.sequence
+        return sequence is None or sequence.last >= self._next_seq
+
+    def _note_seq(self, entries: Sequence[Entry]) -> None:
+        """Remember the last number that was here."""
+        for entry in reversed(entries):
             sequence = entry.sequence
-            if sequence is None or sequence.last >= next_seq:
-                break
-            known += 1
-        self._next_seq = max(next_seq, last.last + 1)
-        return known
+            if sequence is not None:
+                self._next_seq = max(self._next_seq, sequence.last + 1)
+                return
 
 
 def _entry_indices(entries: Sequence[Entry], indices: Collection[int]) -> list[int]:

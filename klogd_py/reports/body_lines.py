@@ -43,7 +43,9 @@ def is_part(text: str) -> bool:
 
 def is_frame(text: str) -> bool:
     """Whether a line names a place in the code, as those of a stack do."""
-    return _FRAME_PATTERN.match(text[:_MAX_CHARS]) is not None
+    text = text[:_MAX_CHARS]
+    has_place = "+0x" in text or "[<" in text
+    return has_place and _FRAME_PATTERN.match(text) is not None
 
 
 def is_stack_frame(text: str) -> bool:

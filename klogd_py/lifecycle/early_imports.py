@@ -35,6 +35,9 @@ def _module_names(config: Config) -> Iterator[str]:
         yield "systemd.daemon"
     if any(isinstance(sink, JournalSinkConfig) for sink in parse_sinks(config)):
         yield "systemd._journal"
+    if config.reports.enabled:
+        # For names of functions in Rust
+        yield "rust_demangler.rust_v0"
     if config.watch.files:
         yield "klogd_py.watch.files"
     if config.metrics.textfile or config.metrics.listen:

@@ -28,6 +28,8 @@ MAX_OPEN = 64
 # A panic is the consequence of a report that ended so few lines, and so short a time before it.
 _CONSEQUENCE_LINES, _CONSEQUENCE_US = 200, 10_000_000
 _OWN = f"{SYSLOG_IDENTIFIER}: "
+# Stacks that a person asks for follow (drivers/tty/sysrq.c); so written before 5.1
+_REQUESTS = ("sysrq: ", "SysRq : ")
 _CUT_HERE = ("[ cut here ]", "8<--- cut here")
 
 
@@ -138,8 +140,9 @@ class Detector:
 
     def _take(self, message: Message, may_begin: bool, now_s: float) -> bool:
         """Add a message to its report, or begin one; returns whether it is in a report."""
+        is_request = message.text.startswith(_REQUESTS)
         for key, report in list(self._open.items()):
-            if report.is_late_at(message.usec):
+            if is_request or report.is_late_at(message.usec):
                 self._close(key)
         found = find_header(message.text) if may_begin else None
         if found is not None and found.kind not in self._kinds:

@@ -85,6 +85,16 @@ def test_message_of_next_warning_is_not_in_report() -> None:
     assert [line.text for line in second.context][-2:] == [CUT_HERE, "nic: still busy"]
 
 
+def test_stacks_on_request_end_a_report() -> None:
+    request = [
+        "sysrq: Show State",
+        "task:init            state:S stack:0     pid:1",
+        *NULL_DEREF[11:17],
+    ]
+    (report,) = detect(entries_of([*NULL_DEREF, *request]))
+    assert texts_of(report) == list(NULL_DEREF)
+
+
 def test_silence_by_stamps_ends_a_report() -> None:
     late = entries_of([" nic_late+0x1/0x2"], start_us=9_000_000)
     (report,) = detect([*entries_of(NULL_DEREF[:14]), *late])

@@ -28,12 +28,14 @@ SCRIPTS = [
     )
 ] + [DEBIAN / "klogd-py.postrm", DEBIAN / "klogd-py.postinst"]
 NAMES = {"systemd-python": "python3-systemd"}
+# Not in Debian, and its source has no text of its licence: names of Rust stay mangled there.
+LEFT_OUT = {"python3-rust-demangler"}
 
 
 def needed() -> set[str]:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[<>=!~ ]", text)[0] for text in project["dependencies"]}
-    return {NAMES.get(name, f"python3-{name}") for name in names}
+    return {NAMES.get(name, f"python3-{name}") for name in names} - LEFT_OUT
 
 
 def test_package_depends_on_every_needed_library() -> None:

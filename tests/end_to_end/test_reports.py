@@ -2,6 +2,7 @@
 """Crashes of a kernel, from its ring buffer to the sinks and the spool of a daemon."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -240,6 +241,24 @@ def test_disabled_reports_leave_no_trace(tmp_path: Path) -> None:
         program.stop()
     assert program.announced() == []
     assert not program.reports.exists()
+
+
+def test_reload_changes_kinds_and_spool(tmp_path: Path) -> None:
+    with RingProgram(tmp_path) as program:
+        program.say(*WARNING)
+        program.wait_for_reports(1)
+        config = tmp_path / "klogd-py.toml"
+        text = config.read_text().replace(f"{tmp_path}/reports", f"{tmp_path}/others")
+        config.write_text(text + 'reports.kinds = ["null-deref"]\n')
+        assert program.process is not None
+        program.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: status_of(tmp_path).changes, "the reload")
+        program.say(*WARNING)
+        program.say(*NULL_DEREF, after_us=SILENCE_US)
+        program.wait_for_reports(2)
+        assert program.stop() == 0
+    assert [one.kind for one in Spool(program.reports).list().summaries] == ["warning"]
+    assert [one.kind for one in Spool(tmp_path / "others").list().summaries] == ["null-deref"]
 
 
 def test_idle_daemon_has_one_thread(tmp_path: Path) -> None:

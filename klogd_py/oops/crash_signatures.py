@@ -182,6 +182,7 @@ _REPORT_MARKERS = (
     *("tried to execute", "ttempted to", "Alignment trap", "naligned", "prefetch abort", "stack"),
     *("Bad", "Busy inodes", "file count is", "unregister_netdev", "while atomic", "bus error"),
     *("sleeping function", "instr", "panicked at", "Fault: Code=", "lab ", "Machine check"),
+    *("invalid operand", "divide error", ": Vector: ", "Kernel bug"),
     *("nobody cared", "allocation failure", "Hardware Error", "ut of memory: "),
 )
 # One of these is in every line that begins a report, or states the KASLR offset.

@@ -13,6 +13,7 @@ _KIND = CrashKind
 _IN_FUNCTION = r"(?P<what>[\w -]{3,60}) in \S"
 # ": 0000 [#1] SMP", behind the name of an exception of x86
 _DIE = r"(?:,[^\n]{0,120})?: [0-9a-f]{4} \[#\d"
+_OLD_DIE = r"[0-9a-f]{4}\s{0,4}$"
 _PAGING = "BUG: unable to handle kernel paging request in {function}"
 _NULL = "BUG: unable to handle kernel NULL pointer dereference in {function}"
 _USER = "BUG: unable to handle kernel access to user memory in {function}"
@@ -58,6 +59,10 @@ MEMORY_HEADERS: tuple[Header, ...] = (
     header(_KIND.GENERAL_PROTECTION, "general protection fault", r"(?:,| for|: [0-9a-f]{4} \[#)", "general protection fault in {function}"),  # noqa: E501
     header(_KIND.GENERAL_PROTECTION, "Oops: general protection fault", "", "general protection fault in {function}"),  # noqa: E501
     header(_KIND.GENERAL_PROTECTION, "segment-related general protection fault", "", "general protection fault in {function}"),  # noqa: E501
+    # Before 2.6
+    header(_KIND.GENERAL_PROTECTION, "general protection fault: ", _OLD_DIE, "general protection fault in {function}"),  # noqa: E501
+    header(_KIND.DIVIDE_ERROR, "divide error: ", _OLD_DIE, "divide error in {function}"),
+    header(_KIND.INVALID_OPCODE, "invalid operand: ", _OLD_DIE, "invalid opcode in {function}", joins=True),  # noqa: E501
     header(_KIND.STACK_SEGMENT, "stack segment", _DIE, "stack segment fault in {function}"),
     header(_KIND.STACK_SEGMENT, "Oops: stack segment", "", "stack segment fault in {function}"),
     header(_KIND.DIVIDE_ERROR, "divide", r"[ _]error" + _DIE, "divide error in {function}"),
@@ -80,7 +85,7 @@ MEMORY_HEADERS: tuple[Header, ...] = (
     header(_KIND.BAD_PAGE, "BUG: Bad page map", "", "BUG: Bad page map in {function}"),
     header(_KIND.BAD_PAGE, "BUG: Bad page cache", "", "BUG: Bad page cache in {function}"),
     header(_KIND.RSS_COUNTER, "BUG: Bad rss-counter state", "", "BUG: Bad rss-counter state"),
-    header(_KIND.RSS_COUNTER, "BUG: non-zero pgtables_bytes", "", "BUG: non-zero pgtables_bytes on freeing mm"),  # noqa: E501
+    header(_KIND.RSS_COUNTER, "BUG: non-zero ", r"(?P<what>\w{2,40}) on freeing mm", "BUG: non-zero {what} on freeing mm"),  # noqa: E501
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64} (?:\([^()]{1,60}\)){1,2} ?: (?!kasan: )(?P<text>[^\n]{3,120})", "BUG: {text}"),  # noqa: E501
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64} \((?:Not t|T)ainted[^\n]{0,60}\): (?!kasan: )(?P<text>[^\n]{3,120})", "BUG: {text}"),  # noqa: E501
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64}: (?P<text>(?:Poison|Redzone|Object|Freepointer|Padding|Freechain|Objects)[^\n]{0,120})", "BUG: {text}"),  # noqa: E501

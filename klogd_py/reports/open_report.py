@@ -163,7 +163,7 @@ class OpenReport:
             return not self.has_ended or self.causes(found.text)
         if not found.header.joins or self.has_ended:
             return False
-        if found.kind is CrashKind.SLUB:
+        if found.kind in (CrashKind.SLUB, CrashKind.WARNING):
             return True
         if found.kind is CrashKind.HARD_LOCKUP:
             return "watchdog" in self._lines[0].text

@@ -81,7 +81,9 @@ STATE_HEADERS: tuple[Header, ...] = (
     # 6.19
     header(_KIND.WARNING, "WARNING: ", r"(?:[^\n]{1,300} )?" + _SOURCE + r" at [^\n]{1,200}, CPU#\d", "WARNING in {function}"),  # noqa: E501
     header(_KIND.WARNING, "WARNING: ", r"[^\n]{0,300}\bat [^\n]{1,200}, CPU#\d{1,5}: ", "WARNING in {function}"),  # noqa: E501
-    header(_KIND.WARNING, "WARNING: kernel stack ", r"(?P<what>regs|frame pointer) (?:at [^\n]{1,120} )?has bad (?P<value>'\w{1,4}' )?value", "WARNING: kernel stack {what} has bad {value} value"),  # noqa: E501
+    header(_KIND.WARNING, "WARNING: kernel stack ", r"(?P<what>regs|frame pointer) (?:at [^\n]{1,120} )?has bad (?P<value>'\w{1,4}' )?value", "WARNING: kernel stack {what} has bad {value} value", joins=True),  # noqa: E501
+    # arch/x86/kernel/unwind_orc.c: while the stack of another report is printed
+    header(_KIND.WARNING, "WARNING: can't ", r"(?P<what>(?:access|dereference) (?:iret )?registers) at", "WARNING: can't {what}", joins=True),  # noqa: E501
     header(_KIND.WARNING, "Badness in ", r"\S{1,80} at ", "WARNING in {function}"),
     header(_KIND.WARNING, "Badness at ", _SOURCE + "?", "WARNING in {function}"),
     header(_KIND.UBSAN, "UBSAN: Undefined behaviour in ", "", "UBSAN: undefined-behaviour in {function}"),  # noqa: E501
@@ -98,13 +100,17 @@ STATE_HEADERS: tuple[Header, ...] = (
     # "Oops: 0000 [#1] SMP", "Oops: Oops: 0002 [#1] SMP" since 6.10
     header(_KIND.OOPS, "Oops: ", r"(?:Oops: )?[0-9a-f]{1,16}\b", "Oops in {function}", joins=True),
     header(_KIND.OOPS, "Oops: ", r"[^\n]{3,120}" + _COUNT, "Oops in {function}", joins=True),
-    header(_KIND.OOPS, "Oops: ", r"(?:Machine check|Exception in kernel mode|Kernel access of bad area|unrecoverable|Weird page fault|System Reset|Unrecoverable)", "Oops in {function}", joins=True),  # noqa: E501
+    header(_KIND.OOPS, "Oops: ", r"(?:Machine check|Exception in kernel mode|[Kk]ernel access of bad area|unrecoverable|Weird page fault|System Reset|Unrecoverable)", "Oops in {function}", joins=True),  # noqa: E501
     header(_KIND.OOPS, "Oops", r"(?: - [^\n]{1,60}: [0-9a-f]{1,8} )?" + _COUNT, "Oops in {function}", joins=True),  # noqa: E501
     header(_KIND.OOPS, "Oops in ", r"\S{1,60}:\S{1,60}, line", "Oops in {function}", joins=True),
     header(_KIND.OOPS, "Bad mode in ", r"[^\n]{1,60} handler", "kernel panic: bad mode"),
     header(_KIND.OOPS, "Kernel Fault: Code=", "", "Oops in {function}", joins=True),
     header(_KIND.OOPS, "Kernel ", r"(?:illegal instruction|unaligned instruction|bad sw trap)[^\n]{0,60}", "Oops in {function}", joins=True),  # noqa: E501
     header(_KIND.OOPS, "Reserved instruction in kernel", "", "Oops in {function}", joins=True),
+    header(_KIND.OOPS, "Break instruction in kernel", "", "Oops in {function}", joins=True),
+    # The debugger of powerpc: arch/powerpc/xmon/xmon.c
+    header(_KIND.OOPS, "cpu 0x", r"[0-9a-f]{1,4}: Vector: [0-9a-f]{3,4} +\(", "Oops in {function}", joins=True),  # noqa: E501
+    header(_KIND.BUG, "Kernel bug at ", r"(?:" + _SOURCE + r")?", "kernel BUG in {function}"),
     header(_KIND.OOPS, "Data bus error, ", r"epc == ", "Oops in {function}", joins=True),
     header(_KIND.OOPS, "Instruction bus error, ", r"epc == ", "Oops in {function}", joins=True),
     header(_KIND.OOPS, "Machine check in kernel mode", "", "Oops in {function}", joins=True),

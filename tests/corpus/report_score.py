@@ -32,6 +32,18 @@ EXPLAINED = {
     "lkml-old/200411-nokallsyms-x86_64.txt": "a stack without a header",
     "lkml-old/2006-fc5-brace-x86_64.txt": "the header is cut off",
     "post/ppc-20200523-49bceafea2.txt": "the header is cut off",
+    "lkp-tests/stats/dmesg/74": "the header is cut off",
+    "lkp-tests/stats/dmesg/lkp": "a WARNING: of free text, by a process",
+    "ksymoops-decoded/mips-0654e1964c34.txt": "what ksymoops made of it, without a header",
+    "ksymoops-decoded/mips-5a60b2605602.txt": "what ksymoops made of it, without a header",
+    "ksymoops-decoded/mips-bd3cec3ba682.txt": "what ksymoops made of it, without a header",
+    "ksymoops-decoded/mips-d52f733dc3a0.txt": "what ksymoops made of it, without a header",
+    "linux/report/81": "its stamps run back by 40 s, so that another boot begins",
+    "linux/report/421": "two processors: the one that has found its own stall is blamed",
+    "linux/report/493": "two stacks, line by line, without caller ids: flagged",
+    "linux/report/545": "blamed is where the header says that it is",
+    "linux/report/597": "blamed is where the header says that it is",
+    "linux/report/657": "another oops cuts it before its stack: flagged",
 }
 
 

@@ -36,6 +36,15 @@ SAMPLES = (
     ("general-protection", "general protection fault: 0000 [#1] SMP", "general protection fault in F"),  # noqa: E501
     ("general-protection", "Oops: general protection fault, kernel NULL pointer dereference 0x0: 0000 [#1] SMP", "general protection fault in F"),  # noqa: E501
     ("general-protection", "segment-related general protection fault: 206c [#2] PTI", "general protection fault in F"),  # noqa: E501
+    ("general-protection", "general protection fault: 0000", "general protection fault in F"),
+    ("divide-error", "divide error: 0000", "divide error in F"),
+    ("invalid-opcode", "invalid operand: 0000", "invalid opcode in F"),
+    ("warning", "WARNING: can't access registers at entry_SYSCALL_64+0x0/0x9", "WARNING: can't access registers"),  # noqa: E501
+    ("oops", "cpu 0x1: Vector: 300 (Data Access) at [c0000000fffb7a30]", "Oops in F"),
+    ("oops", "Break instruction in kernel code in traps.c::do_bp, line 531:", "Oops in F"),
+    ("oops", "Oops: kernel access of bad area, sig: 11", "Oops in F"),
+    ("bug", "Kernel bug at mm/slab.c:311", "kernel BUG in F"),
+    ("rss-counter", "BUG: non-zero nr_ptes on freeing mm: 2", "BUG: non-zero nr_ptes on freeing mm"),  # noqa: E501
     ("stack-segment", "stack segment: 0000 [#1] SMP", "stack segment fault in F"),
     ("stack-segment", "Oops: stack segment: 0000 [#1] SMP", "stack segment fault in F"),
     ("divide-error", "divide error: 0000 [#1] SMP", "divide error in F"),

@@ -25,6 +25,9 @@ from klogd_py.reports.recent_entries import CONTEXT_LINES
 # Kept for the time when a header comes behind them
 _MAX_KEPT = 2_048
 _MIN_FRAMES = 3
+_AROUND = 8
+# Registers stand between the header and the stack
+_MAX_LINES_TO_STACK = 60
 _SILENCE_US = int(SILENCE_S * 1_000_000)
 
 
@@ -34,6 +37,9 @@ class CaptureDetector(Detector):
     def __init__(self, kinds: Collection[CrashKind] = DEFAULT_KINDS) -> None:
         super().__init__(Origin.CAPTURE, kinds)
         self._kept: deque[Entry] = deque(maxlen=_MAX_KEPT)
+        # How many entries came, and which of them may be headers, by the identity of their records
+        self._count = 0
+        self._places: dict[int, int] = {}
         # Whose newest line stands first
         self._waiting: RawReport | None = None
 
@@ -41,7 +47,13 @@ class CaptureDetector(Detector):
         self, entries: Sequence[Entry], may_begin: Collection[int], now_s: float
     ) -> list[RawReport]:
         """Take entries; returns what `Detector.push` does."""
+        for at in may_begin:
+            self._places[id(entries[at].record)] = self._count + at
+        self._count += len(entries)
         self._kept.extend(entries[-_MAX_KEPT:])
+        if len(self._places) > 2 * _MAX_KEPT:
+            first = self._count - len(self._kept)
+            self._places = {key: at for key, at in self._places.items() if at >= first}
         return self._ordered(super().push(entries, may_begin, now_s))
 
     def tick(self, now_s: float) -> list[RawReport]:
@@ -55,6 +67,7 @@ class CaptureDetector(Detector):
             found.append(self._waiting)
             self._waiting = None
         self._kept.clear()
+        self._places.clear()
         return found
 
     def _ordered(self, reports: Sequence[RawReport]) -> list[RawReport]:
@@ -74,6 +87,8 @@ class CaptureDetector(Detector):
     def _in_printed_order(self, report: RawReport) -> RawReport | None:
         """Return a report with the lines before its header, if these were printed behind it."""
         printed = self._entries_of(report)
+        if not printed:
+            return None
         if not _is_newest_first([*(one.record for one in reversed(printed)), *_behind(report)]):
             return None
         detector = Detector(Origin.CAPTURE, self._kinds)
@@ -83,13 +98,26 @@ class CaptureDetector(Detector):
             return None
         return msgspec.structs.replace(whole[-1], context=self._context_of(report))
 
+    def _place_of(self, report: RawReport) -> int:
+        """Return where the header of a report is among the kept entries; -1 if it is not there."""
+        record = report.header.record
+        place = self._places.get(id(record), -1) - (self._count - len(self._kept))
+        if 0 <= place < len(self._kept) and self._kept[place].record is record:
+            return place
+        return -1
+
     def _entries_of(self, report: RawReport) -> list[Entry]:
-        """Return the entries of a report in a log whose newest line is first, the header first."""
-        found: list[Entry] = []
+        """Return the entries of a report in a log whose newest line is first, the header first.
+
+        None of them if no report seems to stand before its header.
+        """
+        place = self._place_of(report)
+        if place < 0 or not self._may_stand_before(place):
+            return []
+        found = [self._kept[place]]
         last_us = report.header.record.usec
-        for entry in reversed(self._kept):
-            if not found and entry.record is not report.header.record:
-                continue
+        for at in range(place - 1, -1, -1):
+            entry = self._kept[at]
             usec = entry.record.usec
             if usec is not None and last_us is not None and abs(usec - last_us) > _SILENCE_US:
                 break
@@ -97,11 +125,19 @@ class CaptureDetector(Detector):
             found.append(entry)
         return found
 
+    def _may_stand_before(self, place: int) -> bool:
+        """Whether a stack stands close before a header, or stamps run back around it."""
+        around = range(max(0, place - _AROUND), min(len(self._kept), place + _AROUND))
+        if line_order.has_falling_stamps([self._kept[at].record for at in around]):
+            return True
+        near = range(max(0, place - _MAX_LINES_TO_STACK), place)
+        return any(body_lines.is_stack_frame(self._kept[at].text) for at in near)
+
     def _context_of(self, report: RawReport) -> tuple[ReportLine, ...]:
         """Return the lines that were printed before the header, which stand behind it."""
-        kept = list(self._kept)
-        places = [at for at, entry in enumerate(kept) if entry.record is report.header.record]
-        behind = kept[places[-1] + 1 :][:CONTEXT_LINES] if places else []
+        place = self._place_of(report)
+        ends = range(place + 1, min(place + 1 + CONTEXT_LINES, len(self._kept)))
+        behind = [self._kept[at] for at in ends]
         return tuple(
             ReportLine(entry.record, entry.text, entry.wall_us) for entry in reversed(behind)
         )

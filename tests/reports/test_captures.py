@@ -8,6 +8,7 @@ from klogd_py.reports.raw_report import RawReport
 from tests.corpus.reported import reports_in
 from tests.reports.lines import CUT_HERE, NULL_DEREF, ORDINARY, PANIC, WARNING, texts_of
 from tests.reports.log_forms import FORMS, stamped
+from tests.test_linear import assert_linear
 
 TEXTS = [ORDINARY, CUT_HERE, "nic: busy", *WARNING, ORDINARY]
 
@@ -82,3 +83,35 @@ def test_each_boot_has_its_own_reports() -> None:
     texts = [*NULL_DEREF, banner, *WARNING]
     reports = reports_in("".join(stamped(at, text) for at, text in enumerate(texts)).encode())
     assert [report.after_oops for report in reports] == [False, False]
+
+
+# What a log may consist of from end to end
+FLOODS = [
+    WARNING[0],
+    NULL_DEREF[0],
+    "Kernel panic - not syncing: Fatal exception",
+    " nic_read+0x1d/0x60 [nic]",
+    "INFO: task " + "a:" * 40,
+    "WARNING: " + "at " * 200,
+    "[    5.000000] " * 40,
+    CUT_HERE,
+    "[" * 300,
+]
+
+
+@pytest.mark.parametrize("line", FLOODS)
+def test_flood_of_one_line_takes_linear_time(line: str) -> None:
+    assert_linear(lambda count: reports_in(f"{line}\n".encode() * count), 1000)
+
+
+def caller(number: int) -> str:
+    """As the kernel prints it, to the right."""
+    return f"T{number}".rjust(6)
+
+
+def test_flood_of_callers_takes_linear_time() -> None:
+    def job(count: int) -> None:
+        lines = [f"[    5.000000][{caller(at)}] {WARNING[0]}\n" for at in range(count)]
+        assert len(reports_in("".join(lines).encode())) == count
+
+    assert_linear(job, 1000)

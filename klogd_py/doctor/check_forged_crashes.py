@@ -14,7 +14,7 @@ from klogd_py.doctor.check_kernel_log import open_kmsg
 from klogd_py.doctor.finding import Finding, warn
 from klogd_py.doctor.host import Host
 from klogd_py.record.quantity import quantity
-from klogd_py.reports.headers import find_header
+from klogd_py.reports.detection.headers import find_header
 from klogd_py.sources.kmsg_format import BUFFER_BYTES
 
 # More than the largest ring buffer has room for

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from klogd_py.monitoring.status import ReportsState
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.headers import facts_of
+from klogd_py.reports.detection.headers import facts_of
 
 
 def report_metrics(reports: ReportsState) -> Iterable[Metric]:

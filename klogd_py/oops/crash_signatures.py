@@ -177,7 +177,7 @@ _WARNINGS = (
 # fmt: on
 
 SIGNATURES = (*_OOPSES, *_WARNINGS)
-# In the headers of `klogd_py.reports.headers` that have none of these
+# In the headers of `klogd_py.reports.detection.headers` that have none of these
 _REPORT_MARKERS = (
     *("tried to execute", "ttempted to", "Alignment trap", "naligned", "prefetch abort", "stack"),
     *("Bad", "Busy inodes", "file count is", "unregister_netdev", "while atomic", "bus error"),

@@ -21,7 +21,7 @@ from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Gap, Record
-from klogd_py.reports.detector import DEFAULT_KINDS
+from klogd_py.reports.detection.detector import DEFAULT_KINDS
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.sources.source import Source
 from klogd_py.system.jobs import Jobs

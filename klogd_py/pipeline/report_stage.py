@@ -8,10 +8,10 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import Stage
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry
-from klogd_py.reports.capture_detector import CaptureDetector
-from klogd_py.reports.detector import DEFAULT_KINDS, Detector
+from klogd_py.reports.detection.capture_detector import CaptureDetector
+from klogd_py.reports.detection.detector import DEFAULT_KINDS, Detector
+from klogd_py.reports.detection.recent_entries import CONTEXT_LINES
 from klogd_py.reports.raw_report import RawReport
-from klogd_py.reports.recent_entries import CONTEXT_LINES
 
 
 class ReportStage(Stage):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
-from klogd_py.reports.anatomy import Anatomy
-from klogd_py.reports.blame import Blame
-from klogd_py.reports.noise import is_noise
+from klogd_py.reports.anatomy.anatomy import Anatomy
+from klogd_py.reports.anatomy.stack_labels import is_call_trace, stack_label
+from klogd_py.reports.blame.blame import Blame
+from klogd_py.reports.blame.noise import is_noise
 from klogd_py.reports.raw_report import RawReport
-from klogd_py.reports.stack_labels import is_call_trace, stack_label
 
 NO_FUNCTION = "no function is to blame"
 ONLY_NOISE = "all functions serve or report others"

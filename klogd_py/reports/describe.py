@@ -14,15 +14,16 @@ from klogd_py.record.report import (
     Span,
     Stack,
 )
-from klogd_py.reports import headers, identity, titles
-from klogd_py.reports.anatomy import Anatomy, read_anatomy
-from klogd_py.reports.blame import Blame, find_blame
+from klogd_py.reports import identity, titles
+from klogd_py.reports.anatomy.anatomy import Anatomy, read_anatomy
+from klogd_py.reports.anatomy.stacks import TracedStack
+from klogd_py.reports.blame.blame import Blame, find_blame
+from klogd_py.reports.blame.demangle import demangle, readable_name
+from klogd_py.reports.blame.noise import is_noise
 from klogd_py.reports.confidence import doubts_of
-from klogd_py.reports.demangle import demangle, readable_name
+from klogd_py.reports.detection import headers
 from klogd_py.reports.fingerprint import fingerprint_of
-from klogd_py.reports.noise import is_noise
 from klogd_py.reports.raw_report import RawReport
-from klogd_py.reports.stacks import TracedStack
 from klogd_py.reports.subsystem import subsystem_of
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from klogd_py.record.report import Fingerprint, Frame
-from klogd_py.reports.anatomy import Anatomy
-from klogd_py.reports.blame import Blame
-from klogd_py.reports.demangle import readable_name
-from klogd_py.reports.noise import is_noise
+from klogd_py.reports.anatomy.anatomy import Anatomy
+from klogd_py.reports.blame.blame import Blame
+from klogd_py.reports.blame.demangle import readable_name
+from klogd_py.reports.blame.noise import is_noise
 
 # Of the rules. Another number where the same crash would get another fingerprint.
 VERSION = 1

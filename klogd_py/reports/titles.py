@@ -13,8 +13,8 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.demangle import readable_name
-from klogd_py.reports.headers import FoundHeader, find_header
+from klogd_py.reports.blame.demangle import readable_name
+from klogd_py.reports.detection.headers import FoundHeader, find_header
 from klogd_py.reports.raw_report import RawReport
 
 _FUNCTION = "{function}"

@@ -22,7 +22,7 @@ from functools import partial
 from klogd_py.record.report import Report
 from klogd_py.reports.announcement import shown_safely
 from klogd_py.reports.document import encode
-from klogd_py.reports.public import make_public
+from klogd_py.reports.public.public import make_public
 from klogd_py.reports.report_counts import HookOutcome, ReportCounts
 from klogd_py.spool.settings import HookSettings
 from klogd_py.system.errors import describe_expected

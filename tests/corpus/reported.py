@@ -11,7 +11,7 @@ from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.record.types import Gap, Record
-from klogd_py.reports.detector import DEFAULT_KINDS
+from klogd_py.reports.detection.detector import DEFAULT_KINDS
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.sources.capture_records import CaptureRecords
 from klogd_py.symbols.resolver import SymbolResolver

@@ -13,7 +13,7 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.record.report import Frame, Report
 from klogd_py.record.types import Entry
 from klogd_py.reports.describe import describe
-from klogd_py.reports.detector import Detector
+from klogd_py.reports.detection.detector import Detector
 from tests.corpus.logs import COLLECTION, needs_collection
 
 SATYR = COLLECTION / "satyr"

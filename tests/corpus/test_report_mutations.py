@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from klogd_py.record.report import Report
 from klogd_py.reports.describe import describe
-from klogd_py.reports.open_report import MAX_LINES
+from klogd_py.reports.detection.open_report import MAX_LINES
 from tests.corpus.expectations import logs_of
 from tests.corpus.logs import COLLECTION, needs_collection
 from tests.corpus.mutations import MUTATIONS

@@ -31,9 +31,9 @@ from klogd_py.record.report import Report
 from klogd_py.record.types import Gap, LookupFailure, Record
 from klogd_py.reports import document
 from klogd_py.reports.describe import describe
-from klogd_py.reports.headers import find_header
-from klogd_py.reports.open_report import MAX_LINES
-from klogd_py.reports.recent_entries import CONTEXT_LINES
+from klogd_py.reports.detection.headers import find_header
+from klogd_py.reports.detection.open_report import MAX_LINES
+from klogd_py.reports.detection.recent_entries import CONTEXT_LINES
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors
 from klogd_py.sources import kmsg_format

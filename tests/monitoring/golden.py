@@ -2,7 +2,7 @@
 """The status document and the samples of the metrics, as scripts and dashboards know them."""
 
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.headers import facts_of
+from klogd_py.reports.detection.headers import facts_of
 
 STATUS: object = {
     "version": "X",

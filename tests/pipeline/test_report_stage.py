@@ -9,7 +9,7 @@ from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.report_stage import ReportStage
 from klogd_py.pipeline.symbol_stage import raw_entry
 from klogd_py.record.types import Cause, Gap, Record
-from klogd_py.reports.open_report import SILENCE_S
+from klogd_py.reports.detection.open_report import SILENCE_S
 from tests.reports.lines import NULL_DEREF, ORDINARY, WARNING, entries_of, texts_of
 
 

@@ -8,7 +8,7 @@ import msgspec
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry, Record
-from klogd_py.reports.detector import Detector
+from klogd_py.reports.detection.detector import Detector
 from klogd_py.reports.raw_report import RawReport, ReportLine
 
 STEP_US = 100

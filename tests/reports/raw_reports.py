@@ -2,7 +2,7 @@
 """Make the lines of a crash from a text, as the detector would."""
 
 from klogd_py.record.types import Record
-from klogd_py.reports.headers import find_header
+from klogd_py.reports.detection.headers import find_header
 from klogd_py.reports.raw_report import RawReport, ReportLine
 
 USEC = 5_218_310

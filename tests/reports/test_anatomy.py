@@ -4,7 +4,7 @@
 import pytest
 
 from klogd_py.record.report import Access, Module, Process, Source, Taint
-from klogd_py.reports.anatomy import Anatomy, read_anatomy
+from klogd_py.reports.anatomy.anatomy import Anatomy, read_anatomy
 from tests.reports.raw_reports import raw_report
 
 X86_64 = """\

@@ -3,8 +3,8 @@
 
 import pytest
 
-from klogd_py.reports.anatomy import read_anatomy
-from klogd_py.reports.blame import Blame, find_blame
+from klogd_py.reports.anatomy.anatomy import read_anatomy
+from klogd_py.reports.blame.blame import Blame, find_blame
 from tests.reports.raw_reports import raw_report, trace
 
 REGISTERS = "RIP: 0010:{}+0x1f/0x40\nRSP: 0018:ffff8801db206738 EFLAGS: 00000206\n"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from klogd_py.reports.demangle import _library, demangle, readable_name
-from klogd_py.reports.function_names import function_name, plain_name
+from klogd_py.reports.anatomy.function_names import function_name, plain_name
+from klogd_py.reports.blame.demangle import _library, demangle, readable_name
 
 NAMES = [
     ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),

@@ -4,8 +4,8 @@
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Cause, Entry, Gap, Record
-from klogd_py.reports.detector import DEFAULT_KINDS, MAX_OPEN, Detector
-from klogd_py.reports.open_report import MAX_LINES, SILENCE_S
+from klogd_py.reports.detection.detector import DEFAULT_KINDS, MAX_OPEN, Detector
+from klogd_py.reports.detection.open_report import MAX_LINES, SILENCE_S
 from tests.reports.lines import (
     CUT_HERE,
     NULL_DEREF,

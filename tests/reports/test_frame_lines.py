@@ -4,8 +4,8 @@
 import pytest
 
 from klogd_py.record.report import Frame
-from klogd_py.reports.frame_lines import first_symbol, read_frames
-from klogd_py.reports.program_counter import read_program_counter
+from klogd_py.reports.anatomy.frame_lines import first_symbol, read_frames
+from klogd_py.reports.anatomy.program_counter import read_program_counter
 
 BUILD_ID = "852e63996474051c57bcd1a86ebfd81073083853"
 POLL = Frame("nic_poll", 0x1F, 0x40)

@@ -5,8 +5,8 @@ import pytest
 
 from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.headers import HEADERS, facts_of, find_header
-from klogd_py.reports.state_headers import NOTE_HEADERS
+from klogd_py.reports.detection.headers import HEADERS, facts_of, find_header
+from klogd_py.reports.detection.state_headers import NOTE_HEADERS
 from klogd_py.reports.titles import fill, template_of
 from tests.reports.header_samples import NO_HEADERS, SAMPLES
 from tests.reports.lines import raw_report

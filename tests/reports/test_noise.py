@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from klogd_py.reports.noise import FAMILIES, is_noise, noise_family
+from klogd_py.reports.blame.noise import FAMILIES, is_noise, noise_family
 
 # Of each family a whole name, and one that only a stem fits
 SAMPLES = {

@@ -8,11 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klogd_py.record.report import Access, Boot, Kernel, Process, Report, Source, Stack
+from klogd_py.reports.detection.headers import HEADERS
 from klogd_py.reports.document import encode
-from klogd_py.reports.headers import HEADERS
-from klogd_py.reports.public import make_public
-from klogd_py.reports.public_lines import USER_PROCESS, public_comm, public_line, public_version
-from klogd_py.reports.public_words import public_path, public_words
+from klogd_py.reports.public.public import make_public
+from klogd_py.reports.public.public_lines import (
+    USER_PROCESS,
+    public_comm,
+    public_line,
+    public_version,
+)
+from klogd_py.reports.public.public_words import public_path, public_words
 from tests.reports_made import BOOT_ID, CALL_TRACE, REPORT, make_report
 
 # Each begins with letters that no word of a kernel begins with.

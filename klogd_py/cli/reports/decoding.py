@@ -21,7 +21,7 @@ from klogd_py.record.report import Report
 from klogd_py.record.selection import Following
 from klogd_py.reports.documents.occurrences import occurrences_of
 from klogd_py.reports.documents.ureport2 import OperatingSystem
-from klogd_py.reports.public import make_public
+from klogd_py.reports.public.public import make_public
 from klogd_py.sources.capture_chain import open_streams
 from klogd_py.sources.source import Source, SourceUnavailable
 from klogd_py.system import logging_setup

@@ -13,7 +13,7 @@ from klogd_py.cli.reports.stored import load_for_caller, occurrences_in, run_on_
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.record.quantity import quantity
 from klogd_py.reports.documents.ureport2 import OperatingSystem
-from klogd_py.reports.public import make_public
+from klogd_py.reports.public.public import make_public
 from klogd_py.spool.reader import LAST, Spool, ids_before
 
 

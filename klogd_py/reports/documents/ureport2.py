@@ -13,7 +13,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.report import Frame, Report, Stack
-from klogd_py.reports.public import make_public
+from klogd_py.reports.public.public import make_public
 
 _MAX_REASON = 512
 _MAX_OOPS = 1 << 16

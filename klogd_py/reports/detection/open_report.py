@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.report import ReportSeverity
-from klogd_py.reports import body_lines
-from klogd_py.reports.headers import FoundHeader, facts_of
-from klogd_py.reports.messages import Message
+from klogd_py.reports.detection import body_lines
+from klogd_py.reports.detection.headers import FoundHeader, facts_of
+from klogd_py.reports.detection.messages import Message
 from klogd_py.reports.raw_report import RawReport, ReportLine
 
 # So long no line comes: measured in 42,000 gaps within reports, 99.99 % are shorter than 0.9 s.

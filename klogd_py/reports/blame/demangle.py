@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from importlib import import_module
 
 from klogd_py.record.lazy_pattern import lazy_pattern
-from klogd_py.reports.function_names import function_name
+from klogd_py.reports.anatomy.function_names import function_name
 
 _MAX_CHARS = 512
 _MAX_KNOWN = 1024

@@ -7,7 +7,7 @@ architecture.
 """
 
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.header import Header, header
+from klogd_py.reports.detection.header import Header, header
 
 _KIND = CrashKind
 _IN_FUNCTION = r"(?P<what>[\w -]{3,60}) in \S"

@@ -8,7 +8,7 @@ of each architecture.
 """
 
 from klogd_py.record.crash_kind import CrashKind
-from klogd_py.reports.header import Header, header
+from klogd_py.reports.detection.header import Header, header
 
 _KIND = CrashKind
 _CPU = r"(?:CPU: \d{1,5} PID: -?\d{1,20} )?"

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from msgspec import structs
 
 from klogd_py.record.report import Access, Boot, Frame, Kernel, Module, Process, Report, Stack
-from klogd_py.reports.public_lines import (
+from klogd_py.reports.public.public_lines import (
     USER_PROCESS,
     public_comm,
     public_hardware,
@@ -21,7 +21,7 @@ from klogd_py.reports.public_lines import (
     public_queue,
     public_version,
 )
-from klogd_py.reports.public_words import FUNCTION, public_path, public_words
+from klogd_py.reports.public.public_words import FUNCTION, public_path, public_words
 
 _HELD_LOCK = re.compile(
     r" ?#(?P<number>\d{1,4}): (?:[0-9a-f]{8,16} )?(?P<lock>\([\w&>.*()\[\]-]{1,120}\)\{[^}]{1,16}\}"

@@ -11,7 +11,7 @@ Source of truth: ``show_regs`` and ``dump_stack_print_info`` in the kernel's sou
 import re
 from collections.abc import Callable, Collection
 
-from klogd_py.reports.public_words import LEFT_OUT, public_words
+from klogd_py.reports.public.public_words import LEFT_OUT, public_words
 
 USER_PROCESS = "(user process)"
 # Kernel threads whose names cannot tell anything

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Frame
-from klogd_py.reports.frame_lines import first_symbol
+from klogd_py.reports.anatomy.frame_lines import first_symbol
 
 _HELD = lazy_pattern(r"[ \t]{0,16}#\d{1,3}: ")
 _AT = lazy_pattern(r"(?:^|[ ,)])at:? {1,2}(?=\[?<?[0-9a-zA-Z_.$])")

@@ -13,9 +13,11 @@ from msgspec import Struct
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Frame
-from klogd_py.reports import kind_noise
-from klogd_py.reports.anatomy import Anatomy
-from klogd_py.reports.candidates import (
+from klogd_py.reports.anatomy.anatomy import Anatomy
+from klogd_py.reports.anatomy.frame_lines import first_symbol
+from klogd_py.reports.anatomy.function_names import plain_name
+from klogd_py.reports.blame import kind_noise
+from klogd_py.reports.blame.candidates import (
     counter_and_trace,
     first_trace,
     header_then_trace,
@@ -23,11 +25,9 @@ from klogd_py.reports.candidates import (
     reliable,
     stalled_stacks,
 )
-from klogd_py.reports.demangle import readable_name
-from klogd_py.reports.frame_lines import first_symbol
-from klogd_py.reports.function_names import plain_name
-from klogd_py.reports.noise import is_noise, noise_family
-from klogd_py.reports.stall_blame import under_anchor
+from klogd_py.reports.blame.demangle import readable_name
+from klogd_py.reports.blame.noise import is_noise, noise_family
+from klogd_py.reports.blame.stall_blame import under_anchor
 
 _LINK_REGISTER = "lr : "
 _LAST_FUNCTION = lazy_pattern(r"[ \t]{0,64}last function: ([A-Za-z_.$][\w.$]{0,200})")

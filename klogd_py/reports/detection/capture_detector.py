@@ -16,11 +16,11 @@ from klogd_py.oops import line_order
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry, Record
-from klogd_py.reports import body_lines
-from klogd_py.reports.detector import DEFAULT_KINDS, Detector
-from klogd_py.reports.open_report import SILENCE_S
+from klogd_py.reports.detection import body_lines
+from klogd_py.reports.detection.detector import DEFAULT_KINDS, Detector
+from klogd_py.reports.detection.open_report import SILENCE_S
+from klogd_py.reports.detection.recent_entries import CONTEXT_LINES
 from klogd_py.reports.raw_report import RawReport, ReportLine
-from klogd_py.reports.recent_entries import CONTEXT_LINES
 
 # Kept for the time when a header comes behind them
 _MAX_KEPT = 2_048

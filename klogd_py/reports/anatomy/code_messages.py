@@ -15,7 +15,7 @@ Source of truth: kernel/panic.c ``__warn_printk``; include/linux/bug.h ``CHECK_D
 
 from collections.abc import Sequence
 
-from klogd_py.reports.header_facts import HeaderFacts
+from klogd_py.reports.anatomy.header_facts import HeaderFacts
 
 _CUT = "[ cut here ]"
 # What follows a banner that has no text

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Kernel
-from klogd_py.reports.stacks import TracedStack
+from klogd_py.reports.anatomy.stacks import TracedStack
 
 # The first form that a line matches decides.
 _FORMS: tuple[tuple[str, str], ...] = (

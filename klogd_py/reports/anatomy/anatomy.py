@@ -11,16 +11,16 @@ from msgspec import Struct
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Access, Frame, Kernel, Module, Process, Source
-from klogd_py.reports.access_lines import AccessReader
-from klogd_py.reports.architecture import architecture_of
-from klogd_py.reports.code_messages import read_message
-from klogd_py.reports.header_facts import HeaderFacts, read_header
-from klogd_py.reports.lock_lines import LockPlace, LockReader
-from klogd_py.reports.module_list import ModuleList
-from klogd_py.reports.process_lines import ProcessReader
-from klogd_py.reports.program_counter import is_user_register_line
+from klogd_py.reports.anatomy.access_lines import AccessReader
+from klogd_py.reports.anatomy.architecture import architecture_of
+from klogd_py.reports.anatomy.code_messages import read_message
+from klogd_py.reports.anatomy.header_facts import HeaderFacts, read_header
+from klogd_py.reports.anatomy.lock_lines import LockPlace, LockReader
+from klogd_py.reports.anatomy.module_list import ModuleList
+from klogd_py.reports.anatomy.process_lines import ProcessReader
+from klogd_py.reports.anatomy.program_counter import is_user_register_line
+from klogd_py.reports.anatomy.stacks import CounterLine, StackReader, TracedStack
 from klogd_py.reports.raw_report import RawReport, ReportLine
-from klogd_py.reports.stacks import CounterLine, StackReader, TracedStack
 
 _CODE = lazy_pattern(r"[ \t]{0,16}(?:Krnl Code|Code|Instruction dump|Instruction DUMP): ?")
 _END = lazy_pattern(r"-{1,8}\[ end (?:trace|Kernel panic)")

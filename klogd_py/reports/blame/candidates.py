@@ -4,10 +4,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from klogd_py.record.report import Frame
-from klogd_py.reports.anatomy import Anatomy
-from klogd_py.reports.function_names import plain_name
-from klogd_py.reports.kind_noise import INTERRUPT_ENTRY, STALL_CHECK, TICK
-from klogd_py.reports.stacks import TracedStack
+from klogd_py.reports.anatomy.anatomy import Anatomy
+from klogd_py.reports.anatomy.function_names import plain_name
+from klogd_py.reports.anatomy.stacks import TracedStack
+from klogd_py.reports.blame.kind_noise import INTERRUPT_ENTRY, STALL_CHECK, TICK
 
 _RCU_THREAD = ("rcu_gp_kthread", "rcu_gp_fqs_loop")
 

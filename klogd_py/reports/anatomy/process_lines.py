@@ -17,7 +17,7 @@ from msgspec import structs
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Kernel, Process
-from klogd_py.reports.taint import taint_of
+from klogd_py.reports.anatomy.taint import taint_of
 
 _TAINT = r"(?:Not tainted|Tainted: (?P<taint>[A-Z -]{1,60}?))"
 _COMM = r"(?P<comm>(?s:.){0,64}?)"

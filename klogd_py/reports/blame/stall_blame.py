@@ -2,17 +2,17 @@
 """Find what the kernel was asked to do where a processor stalls.
 
 The top of such a stack is chance. What counts is the function that a place of dispatch (a system
-call, a timer, a work item) has called: `klogd_py.reports.kind_noise.ANCHORS`.
+call, a timer, a work item) has called: `klogd_py.reports.blame.kind_noise.ANCHORS`.
 """
 
 from collections.abc import Iterable
 
 from klogd_py.record.report import Frame
-from klogd_py.reports import kind_noise
-from klogd_py.reports.anatomy import Anatomy
-from klogd_py.reports.candidates import stalled_stacks
-from klogd_py.reports.function_names import plain_name
-from klogd_py.reports.noise import is_noise
+from klogd_py.reports.anatomy.anatomy import Anatomy
+from klogd_py.reports.anatomy.function_names import plain_name
+from klogd_py.reports.blame import kind_noise
+from klogd_py.reports.blame.candidates import stalled_stacks
+from klogd_py.reports.blame.noise import is_noise
 
 
 def under_anchor(anatomy: Anatomy) -> Frame | None:

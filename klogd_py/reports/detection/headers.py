@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Recognise the first line of a report by how its text begins.
 
-The rows are in `klogd_py.reports.memory_headers` and `klogd_py.reports.state_headers`. A text in
-the middle of a line is never a header. Forms of `klogd_py.oops.crash_signatures` are stricter,
-since symbols depend on them: here a whole report follows, which shows more.
+The rows are in `klogd_py.reports.detection.memory_headers` and
+`klogd_py.reports.detection.state_headers`. A text in the middle of a line is never a header. Forms
+of `klogd_py.oops.crash_signatures` are stricter, since symbols depend on them: here a whole report
+follows, which shows more.
 """
 
 import re
@@ -14,9 +15,9 @@ from msgspec import Struct
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import ReportSeverity
-from klogd_py.reports.header import Header, header
-from klogd_py.reports.memory_headers import MEMORY_HEADERS
-from klogd_py.reports.state_headers import NOTE_HEADERS, STATE_HEADERS
+from klogd_py.reports.detection.header import Header, header
+from klogd_py.reports.detection.memory_headers import MEMORY_HEADERS
+from klogd_py.reports.detection.state_headers import NOTE_HEADERS, STATE_HEADERS
 
 # A longer line is no header from here on
 _MAX_CHARS = 1024

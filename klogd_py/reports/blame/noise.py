@@ -2,8 +2,9 @@
 """The families of functions that report, check or serve others, and so are never to blame.
 
 A crash often shows in a function that is right: it was given a bad pointer. Each family names such
-functions and says why. The names are those of `klogd_py.reports.function_names.plain_name`; a stem
-is a regular expression that a name begins with, up to its end if it ends with ``$``.
+functions and says why. The names are those of
+`klogd_py.reports.anatomy.function_names.plain_name`; a stem is a regular expression that a name
+begins with, up to its end if it ends with ``$``.
 
 Source of truth: the kernel's sources; the directories are named with the reasons.
 """
@@ -11,11 +12,11 @@ Source of truth: the kernel's sources; the directories are named with the reason
 from functools import lru_cache
 
 from klogd_py.record.lazy_pattern import lazy_pattern
-from klogd_py.reports.function_names import plain_name
-from klogd_py.reports.noise_family import NoiseFamily
-from klogd_py.reports.noise_memory import MEMORY
-from klogd_py.reports.noise_reporting import REPORTING
-from klogd_py.reports.noise_services import SERVICES
+from klogd_py.reports.anatomy.function_names import plain_name
+from klogd_py.reports.blame.noise_family import NoiseFamily
+from klogd_py.reports.blame.noise_memory import MEMORY
+from klogd_py.reports.blame.noise_reporting import REPORTING
+from klogd_py.reports.blame.noise_services import SERVICES
 
 FAMILIES: tuple[NoiseFamily, ...] = (*REPORTING, *MEMORY, *SERVICES)
 # Names that are remembered; a machine's crashes name a few hundred

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Families of noise: functions that lock, wait or defer work, for whoever has called them."""
 
-from klogd_py.reports.noise_family import NoiseFamily, family
+from klogd_py.reports.blame.noise_family import NoiseFamily, family
 
 SERVICES: tuple[NoiseFamily, ...] = (
     family(

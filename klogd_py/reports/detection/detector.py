@@ -17,11 +17,11 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import NOTES, CrashKind
 from klogd_py.record.report import ReportSeverity
 from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
-from klogd_py.reports.headers import FoundHeader, facts_of, find_header
-from klogd_py.reports.messages import Message, messages_of
-from klogd_py.reports.open_report import SILENCE_S, OpenReport, is_consequence
+from klogd_py.reports.detection.headers import FoundHeader, facts_of, find_header
+from klogd_py.reports.detection.messages import Message, messages_of
+from klogd_py.reports.detection.open_report import SILENCE_S, OpenReport, is_consequence
+from klogd_py.reports.detection.recent_entries import RecentEntries
 from klogd_py.reports.raw_report import RawReport
-from klogd_py.reports.recent_entries import RecentEntries
 
 DEFAULT_KINDS = frozenset(CrashKind) - NOTES
 MAX_OPEN = 64

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Frame, Source
-from klogd_py.reports.frame_lines import first_symbol
+from klogd_py.reports.anatomy.frame_lines import first_symbol
 from klogd_py.reports.subsystem import in_tree
 
 # Prefixes of pr_fmt() before a header

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from klogd_py.record.types import KERN, Entry
-from klogd_py.reports.messages import Message, messages_of
+from klogd_py.reports.detection.messages import Message, messages_of
 from klogd_py.reports.raw_report import ReportLine
 
 CONTEXT_LINES = 8

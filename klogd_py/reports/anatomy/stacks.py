@@ -4,9 +4,9 @@
 from msgspec import Struct
 
 from klogd_py.record.report import Frame
-from klogd_py.reports.frame_lines import read_frames
-from klogd_py.reports.program_counter import read_program_counter
-from klogd_py.reports.stack_labels import is_call_trace, stack_label
+from klogd_py.reports.anatomy.frame_lines import read_frames
+from klogd_py.reports.anatomy.program_counter import read_program_counter
+from klogd_py.reports.anatomy.stack_labels import is_call_trace, stack_label
 
 
 class TracedStack(Struct, frozen=True):

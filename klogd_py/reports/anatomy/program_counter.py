@@ -20,7 +20,7 @@ Source of truth: ``show_regs`` of each architecture; arch/x86/include/asm/segmen
 
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import Frame
-from klogd_py.reports.frame_lines import first_symbol
+from klogd_py.reports.anatomy.frame_lines import first_symbol
 
 _LABEL = lazy_pattern(
     r"[ \t]{0,32}(?:(?P<x86>[RE]?IP) ?:? *(?P<selector>[0-9a-f]{4}:)?"

@@ -157,6 +157,37 @@ def test_consequence_panic_of_other_caller_joins() -> None:
     assert report.panicked
 
 
+def test_flood_of_panics_stays_within_limit() -> None:
+    panics = [f"{PANIC[0]} {number}" for number in range(2 * MAX_LINES)]
+    detector = Detector()
+    entries = entries_of([*WARNING, *panics])
+    found = detector.push(entries, range(len(entries)), 0.0) + detector.finish()
+    assert max(len(report.lines) for report in found) == MAX_LINES
+    assert len(found) < 10
+
+
+def test_name_of_process_begins_no_report() -> None:
+    text = "Kernel panic\nx invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0"
+    assert detect(entries_of([text, *WARNING[4:]])) == []
+    assert len(detect(entries_of(["Kernel panic\nx", *WARNING[4:]]))) == 1
+
+
+def test_access_to_process_is_one_report() -> None:
+    texts = [
+        "Kernel attempted to read user page (8) - exploit attempt? (uid: 0)",
+        "BUG: Kernel NULL pointer dereference on read at 0x00000008",
+        "Faulting instruction address: 0xc00800000123456c",
+        "Oops: Kernel access of bad area, sig: 11 [#1]",
+        "NIP [c00800000123456c] nic_read+0x34/0x90 [nic]",
+        "Call Trace:",
+        "[c00000000abcd000] [c008000001234540] nic_ioctl+0x20/0x40 [nic]",
+        "---[ end trace 0000000000000000 ]---",
+    ]
+    (report,) = detect(entries_of(texts))
+    assert texts_of(report) == texts
+    assert not report.interleaved
+
+
 def test_late_panic_is_a_report_alone() -> None:
     late = entries_of(PANIC, start_us=60_000_000)
     reports = detect([*entries_of(NULL_DEREF), *late])

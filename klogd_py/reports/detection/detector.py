@@ -144,7 +144,7 @@ class Detector:
         for key, report in list(self._open.items()):
             if is_request or report.is_late_at(message.usec):
                 self._close(key)
-        found = find_header(message.text) if may_begin else None
+        found = find_header(message.whole_text) if may_begin else None
         if found is not None and found.kind not in self._kinds:
             found = None
         key = self._key_of(message)
@@ -179,8 +179,9 @@ class Detector:
             key, opened = self._report_before_panic(key, message)
         if opened is not None and opened.joins(found, message.text, message.caller):
             opened.add(message, now_s, is_header=True)
+            is_first_panic = is_panic and not opened.panicked
             opened.panicked = opened.panicked or is_panic
-            self._check(key, opened, must_be_out=is_panic)
+            self._check(key, opened, must_be_out=is_first_panic)
             return
         is_interleaved = False
         if opened is not None:
@@ -207,6 +208,8 @@ class Detector:
                 return newest, self._open[newest]
         last = self._last
         if last is None or self._last_age > _CONSEQUENCE_LINES or not last.causes(panic):
+            return key, None
+        if last.is_full:
             return key, None
         if (
             message.usec is not None

@@ -35,6 +35,16 @@ _NEVER_PATTERN = lazy_pattern(
     r"|\*\* replaying previous printk message \*\*",
     re.ASCII,
 )
+# Lines that begin with the name of a process, which its owner has chosen: "Kernel panic", "BUG: x"
+_OF_PROCESS_PATTERN = lazy_pattern(
+    # mm/oom_kill.c, mm/page_alloc.c: dump_header(), warn_alloc()
+    r" invoked oom-killer: |: page allocation failure\b|, nodemask="
+    # fs/hugetlbfs/inode.c, mm/mremap.c
+    r"|: Using mlock ulimits for SHM_HUGETLB|: attempted to duplicate a private mapping"
+    # show_signal() of the architectures
+    r"|\[\d{1,10}\]:? (?:segfault at|trap |general protection|bad frame in|unhandled signal)",
+    re.ASCII,
+)
 _BUG_TEXT = header(CrashKind.BUG, "BUG: ", r"(?P<text>\S[^\n]{2,120})", "BUG: {text}")
 HEADERS = (*MEMORY_HEADERS, *STATE_HEADERS, _BUG_TEXT)
 _ALL = (*HEADERS, *NOTE_HEADERS)
@@ -56,20 +66,23 @@ class FoundHeader(Struct, frozen=True):
 
 
 def find_header(text: str) -> FoundHeader | None:
-    """Return the header that a line begins with; ``None`` for other lines.
+    """Return the header that a message begins with; ``None`` for other ones.
 
-    Blanks before it, and the name of who printed it, are left out.
+    Blanks before it, and the name of who printed it, are left out. ``text`` is the whole message:
+    its other lines tell whether the first one is only the name of a process, with a line feed.
     """
     if _REPLAYED in text:
         return None
     text = text[:_MAX_CHARS].lstrip()
+    rows = NOTE_HEADERS if _OF_PROCESS_PATTERN.search(text) else _ALL
+    text = text.partition("\n")[0]
     for printer in _PRINTERS:
         if text.startswith(printer):
             text = text.removeprefix(printer)
             break
     if _NEVER_PATTERN.match(text):
         return None
-    for row in _ALL:
+    for row in rows:
         if text.startswith(row.beginning):
             found = row.pattern.match(text)
             if found is not None:

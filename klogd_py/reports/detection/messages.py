@@ -37,6 +37,11 @@ class Message(Struct, frozen=True, gc=False):
         """The first line of the message."""
         return self.lines[0].text
 
+    @property
+    def whole_text(self) -> str:
+        """All its lines."""
+        return self.text if len(self.lines) == 1 else "\n".join(one.text for one in self.lines)
+
 
 def messages_of(entry: Entry, *, may_be_joined: bool) -> Iterator[Message]:
     """Return the messages of an entry, each with at least one line.

@@ -42,6 +42,9 @@ _FOLLOWERS = {
     # Linux 6.15, also in 6.12: "mm/slub: call WARN() when detecting a slab corruption"
     CrashKind.SLUB: "mm/slub.c:",
 }
+# arch/powerpc/mm/fault.c prints it before the header of any fault at an address of a process
+_BEFORE_FAULT = "Kernel attempted to "
+_FAULTS = (CrashKind.NULL_DEREF, CrashKind.PAGE_FAULT)
 # "** 93 printk messages dropped **"
 _DROPPED = "printk messages dropped **"
 _SENDS_NMI = ("Sending NMI from", "Sending NMI to")
@@ -159,6 +162,8 @@ class OpenReport:
             return True
         if self._warns_of_itself(found, caller):
             return True
+        if found.kind in _FAULTS and self.found.text.startswith(_BEFORE_FAULT):
+            return not self._has_frames
         if found.kind is CrashKind.PANIC:
             return not self.has_ended or self.causes(found.text)
         if not found.header.joins or self.has_ended:

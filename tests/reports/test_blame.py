@@ -218,6 +218,12 @@ CASES = {
         "     last function: nic_work\n" + trace("dump_stack", "process_one_work"),
         "nic_work",
     ),
+    "work item that keeps a lock since 6.9": (
+        "BUG: workqueue leaked atomic, lock or RCU: kworker/0:0[77]\n"
+        "     preempt=0x00000000 lock=0->1 RCU=0->0 workfn=nic_work [nic]\n"
+        + trace("dump_stack", "process_one_work"),
+        "nic_work",
+    ),
     "stack of the kernel that is used up": (
         "BUG: stack guard page was hit at ffffc9001a6e7fe8 (stack is 0..1)\n"
         + REGISTERS.format("nic_copy")

@@ -30,7 +30,11 @@ from klogd_py.reports.blame.noise import is_noise, noise_family
 from klogd_py.reports.blame.stall_blame import under_anchor
 
 _LINK_REGISTER = "lr : "
-_LAST_FUNCTION = lazy_pattern(r"[ \t]{0,64}last function: ([A-Za-z_.$][\w.$]{0,200})")
+# "last function: nic_work"; since 6.9 "preempt=0x00000000 lock=0->1 RCU=0->0 workfn=nic_work"
+_LAST_FUNCTION = lazy_pattern(
+    r"[ \t]{0,64}(?:last function: |preempt=0x[0-9a-f]{1,8} [\w=> -]{1,60} workfn=)"
+    r"([A-Za-z_.$][\w.$]{0,200})"
+)
 
 
 class Blame(Struct, frozen=True, gc=False):

@@ -13,6 +13,8 @@ from tests.vm.lab.guests import GUESTS
 from tests.vm.lab.session import Session
 
 SUMMARY = pytest.StashKey[list[str]]()
+# Fixtures of a module, each with a machine of its own
+OWN_MACHINE = ("packaged", "crashed")
 CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
 
 
@@ -22,7 +24,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is None:
         return
     names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args]
-    fixture = "packaged" if "packaged" in metafunc.fixturenames else "session"
+    fixture = next((name for name in OWN_MACHINE if name in metafunc.fixturenames), "session")
     metafunc.parametrize(
         fixture, names, indirect=True, scope="session" if fixture == "session" else "module"
     )
@@ -31,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _guests_of(item: pytest.Item) -> set[str]:
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params if callspec is not None else {}
-    return {str(parameters[name]) for name in ("session", "packaged") if name in parameters}
+    return {str(parameters[name]) for name in ("session", *OWN_MACHINE) if name in parameters}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -118,6 +118,21 @@ class Session:
             self.machine.wait_until("[ ! -e /run/klogd.pid ]")
             self.machine.run("klogd")
 
+    def kill(self) -> None:
+        """Kill klogd-py as the kernel would, and wait until it runs again."""
+        if self.guest.systemd:
+            unit = "systemctl show -P MainPID klogd-py"
+            before = self.machine.run(f"{unit}; systemctl kill -s KILL klogd-py").strip()
+            self.machine.wait_until(
+                f"[ $({unit}) != {before} ] && systemctl is-active -q klogd-py || "
+                "{ systemctl status --no-pager klogd-py; false; }"
+            )
+        else:
+            self.machine.run(
+                "pid=$(cat /run/klogd.pid); kill -9 $pid; "
+                "while [ -e /proc/$pid ]; do sleep 0.1; done; klogd"
+            )
+
     @property
     def map_path(self) -> str:
         """The path of System.map for the guest's kernel."""
@@ -154,14 +169,16 @@ class Session:
                 f"modprobe lkdtm; grep -qx {kind} {PROVOKE} || "
                 f"{{ echo no such type: {kind}; exit 1; }}"
             )
-            self.machine.attempt(f"echo {kind} >{PROVOKE}")
-        elif kind in LOADING:
-            self.machine.attempt(
-                f"insmod /lib/modules/$(uname -r)/extra/klogd_trouble_init.ko how={LOADING[kind]}"
-            )
-        else:
+        elif kind not in LOADING:
             self.load()
-            self.machine.attempt(f"echo {kind} >{TROUBLE}")
+        self.machine.attempt(self.command(kind))
+
+    def command(self, kind: str) -> str:
+        """Return the command that provokes a crash, once the modules are loaded."""
+        if kind in LOADING:
+            module = "/lib/modules/$(uname -r)/extra/klogd_trouble_init.ko"
+            return f"insmod {module} how={LOADING[kind]}"
+        return f"echo {kind} >{PROVOKE if kind.isupper() else TROUBLE}"
 
     def wait_until_written(self) -> None:
         """Wait until every record up to now is in klogd-py's file.

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from klogd_py.spool.errors import SpoolNotUsable
-from klogd_py.spool.retention import StoredFile
+from klogd_py.spool.retention import REPORT_LIMIT_BYTES, StoredFile
 from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import Directory, directory_of
 
@@ -27,8 +27,6 @@ DIRECTORY_MODE, FILE_MODE = 0o750, 0o640
 ISSUES = "issues.json"
 LOCK = ".lock"
 LOCK_LIMIT_S, LOCK_PAUSE_S = 2.0, 0.02
-# A report has at most 2,000 lines of a kernel, which are shorter than 1 KiB.
-REPORT_LIMIT_BYTES = 4 << 20
 # Beyond that, a directory is not read to its end.
 MAX_NAMES = 20_000
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")

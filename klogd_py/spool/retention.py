@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Decide which reports are removed because there are too many. Pure.
 
-Repeats go before the first report of an issue, the oldest first.
+Repeats go before the first report of an issue, the oldest first. A file that is too large for a
+report is none, and goes before all others.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,6 +10,8 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 
 DAY_S = 86_400
+# A report has at most 2,000 lines of a kernel, which are shorter than 1 KiB.
+REPORT_LIMIT_BYTES = 4 << 20
 
 
 class Limits(Struct, frozen=True):
@@ -35,8 +38,10 @@ def choose_removed(
     ``first_ids`` are the first reports of the issues.
     """
     oldest_s = now_s - limits.days * DAY_S
-    removed = [file for file in files if file.changed_s < oldest_s]
-    kept = [file for file in files if file.changed_s >= oldest_s]
+    removed, kept = [], []
+    for file in files:
+        is_kept = file.changed_s >= oldest_s and file.size_bytes <= REPORT_LIMIT_BYTES
+        (kept if is_kept else removed).append(file)
     kept.sort(key=lambda file: (file.id in first_ids, file.changed_s, file.id))
     count, size = len(kept), sum(file.size_bytes for file in kept)
     for file in kept:

@@ -21,8 +21,8 @@ from klogd_py.spool.issues import LIMIT_BYTES as ISSUES_LIMIT_BYTES
 from klogd_py.spool.issues import IssueCounts, IssueTable, NotIssues, parse
 from klogd_py.spool.pending import Batch, Occurrences
 from klogd_py.spool.reader import Spool
-from klogd_py.spool.report_directory import ISSUES, REPORT_LIMIT_BYTES, ReportDirectory
-from klogd_py.spool.retention import DAY_S, Limits, choose_removed
+from klogd_py.spool.report_directory import ISSUES, ReportDirectory
+from klogd_py.spool.retention import DAY_S, REPORT_LIMIT_BYTES, Limits, choose_removed
 from klogd_py.system.errors import SystemOperationError, describe_expected
 
 

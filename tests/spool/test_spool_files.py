@@ -179,6 +179,16 @@ def test_size_of_all_reports_is_limited(path: Path, spool: Spool) -> None:
     assert usage[-1].reports == 4
 
 
+def test_too_large_file_goes_before_reports(path: Path, spool: Spool) -> None:
+    writer(path).store(batch_of(report(1), report(2, "1:bb")))
+    (path / "issues.json").unlink()
+    with (path / "0-large.json").open("wb") as large:
+        large.truncate(1 << 40)
+    writer(path).store(batch_of(report(3, "1:cc")))
+    assert sorted(ids(spool)) == [report(1).id, report(2).id, report(3).id]
+    assert not (path / "0-large.json").exists()
+
+
 def test_reports_older_than_days_are_removed(path: Path, spool: Spool) -> None:
     writer(path).store(batch_of(report(1), report(2, "1:bb")))
     old = path / f"{report(1).id}.json"

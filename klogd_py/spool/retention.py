@@ -38,7 +38,8 @@ def choose_removed(
     ``first_ids`` are the first reports of the issues.
     """
     oldest_s = now_s - limits.days * DAY_S
-    removed, kept = [], []
+    removed: list[StoredFile] = []
+    kept: list[StoredFile] = []
     for file in files:
         is_kept = file.changed_s >= oldest_s and file.size_bytes <= REPORT_LIMIT_BYTES
         (kept if is_kept else removed).append(file)

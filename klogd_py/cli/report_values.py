@@ -34,7 +34,10 @@ def boot_or_all(text: str) -> int | str:
     """Return the number of a boot, 0 or negative, or `ALL_BOOTS`."""
     if text == ALL_BOOTS:
         return text
-    number = boot(text)
+    try:
+        number = boot(text)
+    except ArgumentTypeError:
+        number = 1
     if number > 0:
         raise ArgumentTypeError(f"expected 0, -1, -2 or all, got {format_value(text)}")
     return number

@@ -29,6 +29,7 @@ from klogd_py.system.errors import describe_expected
 
 DEFAULT_PATH = Path("/var/lib/klogd-py/reports")
 LAST = "last"
+NO_REPORTS = "no crash has been reported"
 # That a message about an ambiguous name lists
 MAX_LISTED = 5
 Found = TypeVar("Found", Report, ReportSummary)
@@ -61,9 +62,10 @@ class Spool:
         """Return the head of every report.
 
         Raises:
-            SpoolNotUsable: the directory is missing or may not be read.
+            SpoolNotUsable: the directory is missing, or it or all of its reports may not be read.
         """
         summaries, broken = [], []
+        denied: BrokenReport | None = None
         try:
             files = self._directory.files()
             broken += [BrokenFile(name, "not a report") for name in self._directory.foreign_names()]
@@ -74,9 +76,13 @@ class Spool:
                 summaries.append(self.load_summary(file.id))
             except BrokenReport as error:
                 broken.append(BrokenFile(f"{file.id}.json", str(error)))
+                if isinstance(error.__cause__, PermissionError):
+                    denied = error
             except NoSuchReport:
                 # Removed meanwhile
                 continue
+        if denied is not None and not summaries:
+            raise SpoolNotUsable(str(denied)) from denied.__cause__
         summaries.sort(key=lambda report: (report.first_seen, report.id))
         return Listing(tuple(summaries), tuple(broken))
 
@@ -117,7 +123,7 @@ class Spool:
         summaries = self.list().summaries
         if name == LAST:
             if not summaries:
-                raise NoSuchReport("there are no reports")
+                raise NoSuchReport(NO_REPORTS)
             return max(summaries, key=lambda report: (report.last_seen, report.id)).id
         ids = [report.id for report in summaries if name and report.id.startswith(name)]
         if name in ids:
@@ -137,7 +143,8 @@ class Spool:
         if len(found) > 1:
             more = "" if len(found) <= MAX_LISTED else f" and {len(found) - MAX_LISTED} more"
             listed = ", ".join((ids or list(issues))[:MAX_LISTED])
-            raise AmbiguousName(f"{name!r} is the beginning of {listed}{more}")
+            several = "reports" if ids else "issues"
+            raise AmbiguousName(f"several {several} begin with {name!r}: {listed}{more}")
         return found[0]
 
     def issues(self) -> IssueCounts:

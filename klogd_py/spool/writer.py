@@ -62,9 +62,10 @@ class SpoolWriter:
         """Read what the spool holds, and count what was left uncounted.
 
         Reports of this boot whose header is at or beyond ``next_seq`` come again. A directory that
-        is missing is made when there is a report.
+        is missing is made, so that readers can tell that there is no report yet.
         """
         try:
+            self._directory.create()
             with self._directory.locked():
                 self._directory.clean()
                 table = self._load()

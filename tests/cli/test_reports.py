@@ -52,7 +52,7 @@ def test_list_selects_what_options_say(spool: Path) -> None:
     assert [row.split()[0] for row in only.stdout.splitlines()[1:]] == ["9999"]
     none = run_reports("list", "--since", "2099-01-01", spool=spool)
     assert (none.returncode, none.stdout) == (0, "")
-    assert none.stderr == "klogd-py: no crash has been reported that is wanted\n"
+    assert none.stderr == "klogd-py: no report matches\n"
 
 
 def test_empty_spool_is_said_and_no_error(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_empty_spool_is_said_and_no_error(tmp_path: Path) -> None:
     ("words", "wrong", "remedy"),
     [
         (["show", "zz"], "no report has the name 'zz'", "reports list"),
-        (["show", "5f0c"], "'5f0c' is the beginning of 5f0c9a1e-", "reports list"),
+        (["show", "5f0c"], "several reports begin with '5f0c': 5f0c9a1e-", "reports list"),
         (["export", "zz"], "no report has the name 'zz'", "reports list"),
         (["forget", "zz"], "no report has the name 'zz'", "reports list"),
     ],
@@ -90,6 +90,7 @@ def test_unknown_name_is_answered_with_remedy(
         (["show", "--raw", "--json"], "--raw and --json exclude each other", "leave out one"),
         (["list", "-b", "-9"], "no reports are kept of boot -9", "0 is this boot"),
         (["list", "-b", "2"], "expected 0, -1, -2 or all, got '2'", "reports list --help"),
+        (["list", "-b", "x"], "expected 0, -1, -2 or all, got 'x'", "reports list --help"),
         (["--kind", "kasn"], "expected kinds such as kasan, warning", "reports --help"),
         (["export", "--format", "xml"], "html, ureport2 or sentry", "reports export --help"),
         (["forget", "--older", "soon"], "expected a time such as 30d or 12h", "forget --help"),
@@ -120,8 +121,52 @@ def test_missing_spool_is_said_with_remedy(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"klogd-py: {tmp_path}/none: No such file or directory",
-        "klogd-py: the service stores reports there; for a log: klogd-py reports decode FILE",
+        "klogd-py: name another directory; for a log: klogd-py reports decode FILE",
     ]
+
+
+def test_missing_configured_spool_names_the_daemon(tmp_path: Path) -> None:
+    config = tmp_path / "klogd-py.toml"
+    config.write_text(f'[reports]\nspool = "{tmp_path}/none"\n')
+    done = run_reports("show", "--config", config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1] == (
+        "klogd-py: the daemon makes it at start; for a log: klogd-py reports decode FILE"
+    )
+
+
+def test_wrong_configuration_ends_every_command(tmp_path: Path) -> None:
+    config = tmp_path / "klogd-py.toml"
+    config.write_text('[reports]\nspol = "/x"\n')
+    done = run_reports("--config", config)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert f"klogd-py check-config {config}" in done.stderr.splitlines()[-1]
+
+
+def test_remedy_names_the_directory_again(spool: Path) -> None:
+    done = run_reports("show", "zz", spool=spool)
+    assert done.stderr.splitlines()[1] == (
+        f"klogd-py: the names are listed by: klogd-py reports list --spool {spool}"
+    )
+
+
+def test_show_without_reports_says_so(tmp_path: Path) -> None:
+    done = run_reports("show", spool=fill(tmp_path / "reports", []))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "klogd-py: no crash has been reported",
+        "klogd-py: for a log: klogd-py reports decode FILE",
+    ]
+
+
+def test_damaged_report_is_named_with_remedy(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [occurrence(1), PANIC])
+    (spool / f"{PANIC.id}.json").write_text("{")
+    done = run_reports(spool=spool)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"klogd-py: {spool}/{PANIC.id}.json: not a report: ")
+    assert second == f"klogd-py: to remove it: sudo rm {spool}/{PANIC.id}.json"
 
 
 @pytest.mark.parametrize("name", [[], ["last"], [KASAN], [f"1:{KASAN[:4]}"], [KASAN[:4]]])
@@ -169,14 +214,13 @@ def test_root_sees_addresses_that_others_lack(spool: Path) -> None:
     assert ("ffff8881054c0d40" in shown) == is_root()
 
 
-@needs_other_users
-def test_refused_reader_is_told_the_group(tmp_path: Path) -> None:
-    fill(tmp_path / "reports", [occurrence(1)])
+def run_as_nobody(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``klogd-py reports`` as a user who is no member of the group."""
     for folder in (tmp_path, *list(tmp_path.parents)[:2]):
         folder.chmod(0o755)
     other = other_user.provide(tmp_path)
-    done = subprocess.run(
-        [other.command, "-m", "klogd_py", "reports", "--spool", str(tmp_path / "reports")],
+    return subprocess.run(
+        [other.command, "-m", "klogd_py", "reports", *words, "--spool", str(tmp_path / "reports")],
         env=dict(other.environment),
         user=NOBODY,
         group=NOBODY,
@@ -186,11 +230,30 @@ def test_refused_reader_is_told_the_group(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
+
+
+@needs_other_users
+@pytest.mark.parametrize("mode", [0o750, 0o755])
+@pytest.mark.parametrize("words", [[], ["show"]])
+def test_refused_reader_is_told_the_group(tmp_path: Path, words: list[str], mode: int) -> None:
+    fill(tmp_path / "reports", [occurrence(1), occurrence(2)]).chmod(mode)
+    done = run_as_nobody(tmp_path, *words)
     first, second = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (1, "")
     assert first == f"klogd-py: {tmp_path}/reports: Permission denied"
-    assert "sudo klogd-py reports --spool" in second
+    assert f"sudo {' '.join(['klogd-py reports', *words, '--spool'])}" in second
     assert "sudo usermod -aG klogd-py $USER" in second
+
+
+@needs_other_users
+def test_refused_forget_names_no_group(tmp_path: Path) -> None:
+    fill(tmp_path / "reports", [occurrence(1)])
+    (tmp_path / "reports").chmod(0o755)
+    (tmp_path / "reports" / f"{occurrence(1).id}.json").chmod(0o644)
+    done = run_as_nobody(tmp_path, "forget", "last")
+    first, second = done.stderr.splitlines()
+    assert (done.returncode, first) == (1, f"klogd-py: {tmp_path}/reports: Permission denied")
+    assert second == f"klogd-py: type: sudo klogd-py reports forget last --spool {tmp_path}/reports"
 
 
 def test_export_is_text_unless_asked_otherwise(spool: Path) -> None:

@@ -287,6 +287,13 @@ def test_old_reports_are_forgotten_by_age(path: Path, spool: Spool) -> None:
     assert ids(spool) == [report(2).id]
 
 
+def test_start_makes_the_missing_directory(tmp_path: Path) -> None:
+    opened = writer(tmp_path / "reports").open(0)
+    assert opened.usage.problem == ""
+    assert Spool(tmp_path / "reports").list().summaries == ()
+    assert writer(tmp_path / "none" / "reports").open(0).usage.problem == ""
+
+
 def test_missing_directory_is_said_by_name(tmp_path: Path) -> None:
     with pytest.raises(SpoolNotUsable, match=r"nothing.*No such file"):
         Spool(tmp_path / "nothing").list()

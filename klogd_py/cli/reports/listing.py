@@ -2,6 +2,7 @@
 """``klogd-py reports list``: print a table of the issues, and new reports as they come."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from klogd_py.cli.usage_error import UsageError
 from klogd_py.reports.document import without_text
 from klogd_py.spool.errors import BrokenReport, NoSuchReport
 from klogd_py.spool.issues import ReportSummary
-from klogd_py.spool.reader import Listing, Spool
+from klogd_py.spool.reader import NO_REPORTS, BrokenFile, Listing, Spool
 from klogd_py.system.terminal import BOLD, PLAIN, RED, is_coloured
 
 
@@ -50,9 +51,8 @@ def _list(line: CommandLine, spool: Spool) -> int:
     elif rows:
         print_rows(rows)
     elif not follows:
-        print_error("no crash has been reported" + (" that is wanted" if listing.summaries else ""))
-    for file in listing.broken:
-        print_error(f"{spool.path}/{file.name}: {file.reason}")
+        print_error("no report matches" if listing.summaries else NO_REPORTS)
+    _print_broken(spool, listing.broken)
     if follows:
         return _follow(line, spool, listing, wanted, rows)
     return 0
@@ -68,6 +68,14 @@ def print_rows(rows: Sequence[IssueRow]) -> None:
             for row, text in zip(rows, lines, strict=True)
         ]
     print(heading, *lines, sep="\n", flush=True)
+
+
+def _print_broken(spool: Spool, files: Sequence[BrokenFile]) -> None:
+    """Say which files are no reports, and how the first one is removed."""
+    for file in files:
+        print_error(f"{spool.path}/{file.name}: {file.reason}")
+    if files:
+        print_error(f"to remove it: sudo rm {shlex.quote(f'{spool.path}/{files[0].name}')}")
 
 
 def _width() -> int | None:

@@ -58,7 +58,7 @@ def forget(line: CommandLine) -> int:
             "forget needs either names or --older",
             f"{line.program}: type: {line.program} reports forget ID, or --older 30d",
         )
-    return run_on_spool(line, partial(_forget, line))
+    return run_on_spool(line, partial(_forget, line), writes=True)
 
 
 def _forget(line: CommandLine, spool: Spool) -> int:

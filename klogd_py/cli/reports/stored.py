@@ -11,15 +11,15 @@ from klogd_py.cli.command_line import CommandLine
 from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED
 from klogd_py.cli.output import print_error
-from klogd_py.config.errors import ConfigError
 from klogd_py.record.report import Report
 from klogd_py.reports.documents.occurrences import Occurrences
 from klogd_py.reports.hidden_addresses import without_addresses
 from klogd_py.spool.errors import AmbiguousName, BrokenReport, NoSuchReport, SpoolError
-from klogd_py.spool.reader import DEFAULT_PATH, Spool
+from klogd_py.spool.reader import NO_REPORTS, Spool
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _GROUP = "klogd-py"
+_FOR_A_LOG = "for a log: klogd-py reports decode FILE"
 
 
 def current_boot() -> str:
@@ -55,46 +55,57 @@ def occurrences_in(spool: Spool, report: Report) -> Occurrences:
     return Occurrences(max(1, len(summaries)), times[0] if times else "", last, times)
 
 
-def explain(error: SpoolError, spool: Spool) -> int:
-    """Print what is wrong and, in a second line, what to type. Returns the exit status."""
+def explain(error: SpoolError, spool: Spool, line: CommandLine, *, writes: bool = False) -> int:
+    """Print what is wrong and, in a second line, what to type. Returns the exit status.
+
+    ``writes``: the command changes the reports, which members of the group may only read.
+    """
     cause = error.__cause__
-    typed = shlex.join(["klogd-py", *sys.argv[1:]])
-    reason = f"{spool.path}: {cause.strerror}" if isinstance(cause, OSError) else str(error)
-    print_error(reason)
+    print_error(f"{spool.path}: {cause.strerror}" if isinstance(cause, OSError) else str(error))
     if isinstance(cause, PermissionError):
-        print_error(f"type: sudo {typed}; or join the group: sudo usermod -aG {_GROUP} $USER")
+        typed = f"type: sudo {shlex.join(['klogd-py', *sys.argv[1:]])}"
+        group = f"; or join the group: sudo usermod -aG {_GROUP} $USER"
+        print_error(typed if writes else typed + group)
+    elif isinstance(error, NoSuchReport) and str(error) == NO_REPORTS:
+        print_error(_FOR_A_LOG)
     elif isinstance(error, NoSuchReport | AmbiguousName):
-        print_error("the names are listed by: klogd-py reports list")
+        print_error(f"the names are listed by: {list_command(line)}")
     elif isinstance(error, BrokenReport):
-        print_error("remove it with: sudo klogd-py reports forget ID")
+        print_error(f"the others are listed by: {list_command(line)}")
     elif isinstance(cause, FileNotFoundError | NotADirectoryError):
-        print_error("the service stores reports there; for a log: klogd-py reports decode FILE")
+        where = "name another directory" if line.has("spool") else "the daemon makes it at start"
+        print_error(f"{where}; {_FOR_A_LOG}")
     else:
         print_error(f"see: ls -l {shlex.quote(str(spool.path))}")
     return FAILED
 
 
-def run_on_spool(line: CommandLine, job: Callable[[Spool], int]) -> int:
+def list_command(line: CommandLine) -> str:
+    """Return the command that lists the reports which a command line means."""
+    named = [
+        word
+        for flag, name in (("--spool", "spool"), ("--config", "config_path"))
+        if (value := line.text(name)) is not None
+        for word in (flag, value)
+    ]
+    return shlex.join(["klogd-py", "reports", "list", *named])
+
+
+def run_on_spool(line: CommandLine, job: Callable[[Spool], int], *, writes: bool = False) -> int:
     """Do a job with the spool that a command line means, and explain what fails.
 
-    Returns the exit status.
+    Returns the exit status. ``writes``: the job changes the reports.
+
+    Raises:
+        ConfigError: the configuration is wrong.
     """
-    path = line.text("spool") or _configured_path(line)
+    path = line.text("spool") or to_run_options(line).load_config().reports.spool
     if not path:
         print_error("reports.spool is empty in the configuration: the daemon stores no reports")
-        print_error("for a log: klogd-py reports decode FILE")
+        print_error(_FOR_A_LOG)
         return FAILED
     spool = Spool(Path(path))
     try:
         return job(spool)
     except SpoolError as error:
-        return explain(error, spool)
-
-
-def _configured_path(line: CommandLine) -> str:
-    """Return the configured directory; the default one if the configuration is wrong now."""
-    try:
-        return to_run_options(line).load_config().reports.spool
-    except ConfigError as error:
-        print_error(str(error))
-        return str(DEFAULT_PATH)
+        return explain(error, spool, line, writes=writes)

@@ -20,6 +20,7 @@ from klogd_py.reports.anatomy.stacks import TracedStack
 from klogd_py.reports.blame.blame import Blame, find_blame
 from klogd_py.reports.blame.demangle import demangle, readable_name
 from klogd_py.reports.blame.noise import is_noise
+from klogd_py.reports.blame.program_counter_frame import stacks_with_counter
 from klogd_py.reports.confidence import doubts_of
 from klogd_py.reports.detection import headers
 from klogd_py.reports.fingerprint import fingerprint_of
@@ -52,7 +53,7 @@ def describe(
         modules=anatomy.modules,
         last_unloaded=anatomy.last_unloaded,
         access=anatomy.access,
-        stacks=tuple(map(_stack, anatomy.stacks)),
+        stacks=tuple(map(_stack, stacks_with_counter(anatomy))),
         code=anatomy.code,
         locks=anatomy.locks,
     )

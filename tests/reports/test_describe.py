@@ -113,6 +113,40 @@ def test_header_tells_subsystem_of_finder(header: str, subsystem: str) -> None:
     assert describe(raw_report(header + trace("nic_poll"))).subsystem == subsystem
 
 
+def first_frames(header: str, registers: str, *functions: str) -> list[str]:
+    """The functions of the first stack of a report."""
+    report = describe(raw_report(f"{header}\n{registers}\n{trace(*functions)}"))
+    return [frame.function for frame in report.stacks[0].frames]
+
+
+FAULT = "BUG: kernel NULL pointer dereference, address: 0000000000000018"
+X86_FAULT = "RIP: 0010:nic_poll+0x1f/0x40 [nic]"
+
+
+def test_faulting_function_comes_first_in_trace() -> None:
+    assert first_frames(FAULT, X86_FAULT, "nic_irq", "kthread") == [
+        "nic_poll",
+        "nic_irq",
+        "kthread",
+    ]
+    warning = "WARNING: CPU: 1 PID: 8 at net/nic.c:3 nic_poll+0x1f/0x40"
+    assert first_frames(warning, X86_FAULT, "nic_irq") == ["nic_poll", "nic_irq"]
+
+
+def test_faulting_function_is_not_repeated() -> None:
+    arm64 = "pc : nic_poll+0x1f/0x40 [nic]\nlr : nic_irq+0x1f/0x40 [nic]"
+    assert first_frames(FAULT, arm64, "nic_poll", "nic_irq") == ["nic_poll", "nic_irq"]
+    assert first_frames(FAULT, X86_FAULT, "nic_irq", "nic_poll") == ["nic_irq", "nic_poll"]
+
+
+def test_trace_of_printing_stays_as_it_is() -> None:
+    assert first_frames(FAULT, X86_FAULT, "dump_stack", "nic_irq") == ["dump_stack", "nic_irq"]
+
+
+def test_processor_in_user_space_has_no_frame() -> None:
+    assert first_frames(FAULT, "RIP: 0033:0x7f2b1c0a3d17", "nic_irq") == ["nic_irq"]
+
+
 PIECES = st.sampled_from(
     [
         *WARNING.split("\n"),

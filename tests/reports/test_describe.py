@@ -147,6 +147,19 @@ def test_processor_in_user_space_has_no_frame() -> None:
     assert first_frames(FAULT, "RIP: 0033:0x7f2b1c0a3d17", "nic_irq") == ["nic_irq"]
 
 
+def test_task_that_only_sleeps_names_no_function() -> None:
+    header = "INFO: task nicd:8 blocked for more than 120 seconds.\n"
+    report = describe(raw_report(header + trace("__schedule", "schedule")))
+    assert (report.title, report.function) == ("INFO: task hung", "")
+    report = describe(raw_report(header + trace("__schedule", "schedule", "nic_close")))
+    assert report.title == "INFO: task hung in nic_close"
+
+
+def test_detail_of_slab_is_no_title() -> None:
+    detail = "INFO: Allocated in nic_refill+0x29/0x90 age=1 cpu=1 pid=6024"
+    assert describe(raw_report(detail)).title == "BUG: slab corruption"
+
+
 PIECES = st.sampled_from(
     [
         *WARNING.split("\n"),

@@ -58,7 +58,8 @@ def find_blame(kind: CrashKind, anatomy: Anatomy) -> Blame:
     recipe = _RECIPES.get(kind, _fault)
     found = recipe(anatomy)
     is_explained = found is not None
-    if found is None:
+    if found is None and kind is not CrashKind.HUNG_TASK:
+        # A task that hangs is in the scheduler: that says nothing.
         found = _scene(anatomy)
     if found is None:
         return NONE

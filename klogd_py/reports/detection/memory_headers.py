@@ -89,8 +89,8 @@ MEMORY_HEADERS: tuple[Header, ...] = (
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64} (?:\([^()]{1,60}\)){1,2} ?: (?!kasan: )(?P<text>[^\n]{3,120})", "BUG: {text}"),  # noqa: E501
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64} \((?:Not t|T)ainted[^\n]{0,60}\): (?!kasan: )(?P<text>[^\n]{3,120})", "BUG: {text}"),  # noqa: E501
     header(_KIND.SLUB, "BUG ", r"[\w:.-]{2,64}: (?P<text>(?:Poison|Redzone|Object|Freepointer|Padding|Freechain|Objects)[^\n]{0,120})", "BUG: {text}"),  # noqa: E501
-    header(_KIND.SLUB, "INFO: ", r"(?P<text>(?:Freed|Allocated) in [\w.]{1,200}[^\n]{0,80})", "INFO: {text}", joins=True),  # noqa: E501
-    header(_KIND.SLUB, "INFO: ", r"(?P<text>(?:Slab|Object) 0x[^\n]{0,120})", "INFO: {text}", joins=True),  # noqa: E501
+    header(_KIND.SLUB, "INFO: ", r"(?:Freed|Allocated) in [\w.]{1,200}[^\n]{0,80}", "BUG: slab corruption", joins=True),  # noqa: E501
+    header(_KIND.SLUB, "INFO: ", r"(?:Slab|Object) 0x[^\n]{0,120}", "BUG: slab corruption", joins=True),  # noqa: E501
     # mm/slab.c, which is gone since 6.8
     header(_KIND.SLUB, "Slab corruption", "", "BUG: slab corruption"),
     header(_KIND.SLUB, "slab error in ", r"[^\n]{1,100}: cache `[^\n]{1,60}': (?P<text>[^\n]{1,100})", "BUG: slab error: {text}"),  # noqa: E501

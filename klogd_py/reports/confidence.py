@@ -23,10 +23,16 @@ FAULT_INJECTION = "the stack of an injected fault is among the lines"
 CONSEQUENCE = "only the panic that followed is known"
 INTERLEAVED = "the lines of another report are among these"
 GAP = "lines are missing"
+ADDRESSES = "the addresses have no names"
 
 _STAMP = lazy_pattern(r"\[ {0,7}\d{1,8}\.\d{6}\]")
 # A frame, or the place of a WARN, in code of which no name is known
 _UNNAMED_PLACE = lazy_pattern(r"(?:[ \t]{0,16}|RIP: 0010:)(?:\[<)?(?:0x)?f{4}[0-9a-f]{12}(?:>\])?$")
+# A frame of any architecture whose address has no name
+_UNNAMED_FRAME = lazy_pattern(
+    r"[ \t]{0,16}(?:\[<?[0-9a-f]{8,16}>?\] ){0,1}(?:\? )?\[?<?(?:0x)?[0-9a-f]{8,16}>?\]?"
+    r"(?: 0x[0-9a-f]{8,16})?(?: \(unreliable\))?[ \t]{0,4}"
+)
 _INJECTION = "FAULT_INJECTION: forcing a failure"
 # lib/fault-inject.c, mm/failslab.c
 _INJECTING = "should_fail"
@@ -36,6 +42,9 @@ _CONSEQUENCES = lazy_pattern(
     re.IGNORECASE,
 )
 _STACK_PARTS = ("IRQ", "TASK", "NMI", "SOFTIRQ")
+# Kinds that print a call trace, if there is time: none of them is complete without a function.
+# Others tell of a state (a counter, a lock-up of a workqueue, an error of the hardware).
+_WITH_TRACE = frozenset((CrashKind.PANIC, CrashKind.BUG))
 # Kinds whose reports always have a stack
 _WITH_STACK = frozenset(
     (
@@ -57,20 +66,18 @@ def doubts_of(
 ) -> tuple[str, ...]:
     """Return the reasons to doubt a report in short words; none where it can be relied on.
 
-    ``wants_function``: its title names the function to blame.
+    ``wants_function``: its title names the function to blame. Where no function is known, a report
+    can be relied on only if its title needs none and it is neither a panic nor a BUG.
     """
     return tuple(dict.fromkeys(_doubts(raw, anatomy, blame, wants_function)))
 
 
 def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool) -> Iterator[str]:
-    if wants_function and not blame.function:
-        yield NO_FUNCTION
-    if wants_function and blame.is_noise:
-        yield ONLY_NOISE
-    if not anatomy.stacks and (raw.kind in _WITH_STACK or (wants_function and not blame.function)):
-        yield NO_STACK
-    if not anatomy.header.functions and _has_empty_stack(anatomy):
-        yield EMPTY_STACK
+    wants_function |= raw.kind in _WITH_TRACE
+    if not anatomy.header.functions and _has_only_addresses(anatomy):
+        yield ADDRESSES
+    else:
+        yield from _doubts_of_facts(raw.kind, anatomy, blame, wants_function)
     if _STAMP.search(anatomy.header.text) is not None:
         yield BROKEN_HEADER
     yield from _doubts_of_stack(raw.kind, anatomy, blame)
@@ -82,6 +89,19 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
         yield INTERLEAVED
     if raw.truncated:
         yield GAP
+
+
+def _doubts_of_facts(
+    kind: CrashKind, anatomy: Anatomy, blame: Blame, wants_function: bool
+) -> Iterator[str]:
+    if wants_function and not blame.function:
+        yield NO_FUNCTION
+    if wants_function and blame.is_noise:
+        yield ONLY_NOISE
+    if not anatomy.stacks and (kind in _WITH_STACK or (wants_function and not blame.function)):
+        yield NO_STACK
+    if not anatomy.header.functions and _has_empty_stack(anatomy):
+        yield EMPTY_STACK
 
 
 def _doubts_of_stack(kind: CrashKind, anatomy: Anatomy, blame: Blame) -> Iterator[str]:
@@ -102,6 +122,18 @@ def _has_empty_stack(anatomy: Anatomy) -> bool:
     for number, text in enumerate(anatomy.texts):
         if "race" in text and number and is_call_trace(stack_label(text)):
             return number not in {stack.line for stack in anatomy.stacks}
+    return False
+
+
+def _has_only_addresses(anatomy: Anatomy) -> bool:
+    """Whether the first call trace has frames, and none of the report's has a name."""
+    if anatomy.stacks:
+        return False
+    texts = anatomy.texts
+    for number, text in enumerate(texts[:-1]):
+        if "race" in text and number and is_call_trace(stack_label(text)):
+            behind = (one for one in texts[number + 1 :] if not one.strip().startswith("<"))
+            return _UNNAMED_FRAME.fullmatch(next(behind, "")) is not None
     return False
 
 

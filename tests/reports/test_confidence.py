@@ -62,3 +62,31 @@ def test_lines_of_others_make_doubtful() -> None:
 def test_title_without_function_needs_none() -> None:
     report = describe(raw_report("BUG: workqueue lockup - pool cpus=0 stuck for 32s!"))
     assert report.doubts == ()
+
+
+RAW_TRACES = [
+    "\nCall Trace:\n <TASK>\n 0xffffffffc0339382\n ? 0xffffffff8f2489c3\n </TASK>",
+    "\nRIP: 0010:0xffffffffc0339313\nCall Trace:\n [<ffffffffc0339382>] 0xffffffffc0339382",
+    "\nCall trace:\n 0xffff800008a1b2c4\n 0xffff800008a1b2c8",
+    "\nCall Trace:\n [<c0339382>] ? 0xc0339382",
+    "\nCall Trace:\n[c000000001a2b3c0] [c0000000000d2f50] 0xc0000000000d2f50 (unreliable)",
+]
+
+
+@pytest.mark.parametrize("rest", RAW_TRACES)
+def test_trace_without_names_has_one_doubt(rest: str) -> None:
+    report = describe(raw_report("kernel BUG at net/nic.c:12!" + rest))
+    assert report.doubts == (confidence.ADDRESSES,)
+
+
+WITHOUT_FUNCTION = {
+    "Kernel panic - not syncing: Attempted to kill init!": Confidence.LOW,
+    "BUG: nic is on fire": Confidence.LOW,
+    "BUG: Bad rss-counter state mm:0 idx:1 val:1": Confidence.HIGH,
+}
+
+
+@pytest.mark.parametrize("text", WITHOUT_FUNCTION)
+def test_panic_without_function_is_doubtful(text: str) -> None:
+    report = describe(raw_report(text))
+    assert (report.function, report.confidence) == ("", WITHOUT_FUNCTION[text])

@@ -468,3 +468,35 @@ def test_records_of_several_lines_are_split() -> None:
     lines = (*raw.lines, *raw_report("kernel BUG at a.c:1!").lines)
     joined = type(raw)(raw.kind, (lines[0], type(lines[0])(lines[0].record, text, 0)))
     assert functions_of(read_anatomy(joined)) == ["nic_irq", "nic"]
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("CPU: 1 PID: 8 Comm: a Not tainted 6.14.0 #0 PREEMPT(full) ", "#0 PREEMPT(full)"),
+        ("Pid: 8, comm: a Not tainted (2.6.27.9-159.fc10 #1)", "#1"),
+        ("Pid: 8, comm: a Not tainted (6.14.0 #1 PREEMPT(full))", "#1 PREEMPT(full)"),
+    ],
+)
+def test_version_loses_only_foreign_brackets(line: str, version: str) -> None:
+    anatomy = read_anatomy(raw_report(f"kernel BUG at net/nic.c:12!\n{line}"))
+    assert anatomy.kernel.version == version
+
+
+NO_MESSAGES = (
+    "nic_poll+0x11e/0x140() (Not tainted)",
+    "nic_poll+0x44/0x80",
+    "? nic_poll+0x44/0x80",
+    "nic_poll+0x3d8/0x448, CPU#0: kworker/0:2/253",
+    "/src/linux/net/nic.c:306",
+)
+
+
+@pytest.mark.parametrize("line", NO_MESSAGES)
+def test_place_of_code_is_no_message(line: str) -> None:
+    header = "WARNING: CPU: 0 PID: 8 at net/nic.c:306 nic_stop+0x1f/0x40"
+    assert read_anatomy(raw_report(f"{header}\n{line}")).message == ""
+    cut = "------------[ cut here ]------------"
+    assert read_anatomy(raw_report(header, f"{cut}\n{line}")).message == ""
+    told = read_anatomy(raw_report(header, f"{cut}\n{line}\nqueue 3 is stuck"))
+    assert told.message == "queue 3 is stuck"

@@ -15,6 +15,7 @@ Source of truth: kernel/panic.c ``__warn_printk``; include/linux/bug.h ``CHECK_D
 
 from collections.abc import Sequence
 
+from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.reports.anatomy.header_facts import HeaderFacts
 
 _CUT = "[ cut here ]"
@@ -35,6 +36,10 @@ _NO_MESSAGE = (
     "<4>",
     "[<",
 )
+# The rest of a header that was wrapped, or a frame: "nic_poll+0x1f/0x40()", "/src/net/nic.c:306"
+_PLACE_PATTERN = lazy_pattern(
+    r"(?:\? )?[A-Za-z_.$][\w.$]{0,511}\+0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16}|/?[\w.+~/-]{1,300}:\d{1,6}$"  # noqa: E501
+)
 _CHECKS_DATA = ("lib/list_debug.c", "mm/usercopy.c")
 _MAX_CHARS = 900
 
@@ -44,7 +49,7 @@ def read_message(header: HeaderFacts, texts: Sequence[str], context: Sequence[st
     if header.message or not header.text.startswith(("WARNING: ", "kernel BUG at ")):
         return header.message
     cut = max((at for at, text in enumerate(context) if _CUT in text), default=-1)
-    before = [text.strip() for text in context[cut + 1 :] if text.strip()] if cut >= 0 else []
+    before = [text.strip() for text in context[cut + 1 :] if _is_message(text)] if cut >= 0 else []
     if before:
         return "\n".join(before)[:_MAX_CHARS]
     if header.text.startswith("kernel BUG"):
@@ -52,5 +57,10 @@ def read_message(header: HeaderFacts, texts: Sequence[str], context: Sequence[st
         return context[cut - 1].strip()[:_MAX_CHARS] if checks and cut > 0 else ""
     if " at " not in header.text or len(texts) < 2:
         return ""
-    behind = texts[1].strip()
-    return "" if not behind or behind.startswith(_NO_MESSAGE) else behind[:_MAX_CHARS]
+    return texts[1].strip()[:_MAX_CHARS] if _is_message(texts[1]) else ""
+
+
+def _is_message(text: str) -> bool:
+    """Whether a line is of the code itself: no part of the report's other lines."""
+    text = text.strip()
+    return bool(text) and not text.startswith(_NO_MESSAGE) and _PLACE_PATTERN.match(text) is None

@@ -132,7 +132,10 @@ class ProcessReader:
         return True
 
     def _read_version(self, release: str, rest: str) -> None:
-        rest = " ".join(rest.split()).rstrip(")")
+        rest = " ".join(rest.split())
+        while rest.endswith(")") and rest.count(")") > rest.count("("):
+            # It closes the bracket before the release.
+            rest = rest[:-1].rstrip()
         build_id = _BUILD_ID.search(rest)
         if build_id is not None:
             rest = rest[: build_id.start()]

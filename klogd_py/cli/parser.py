@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from klogd_py.cli.command_line import Command, CommandLine, Program
 from klogd_py.cli.option_parser import add_options, make_parser
-from klogd_py.cli.options import HELP, VERSION
+from klogd_py.cli.options import HELP, JSON, VERSION
 from klogd_py.cli.usage_error import UsageError, did_you_mean, find_nearest, quote
 from klogd_py.config.renamed import RENAMED_OPTIONS
 
@@ -83,6 +83,9 @@ def _propose(word: str, known: Sequence[Command]) -> list[str]:
         operands = command.operands
         if operands is not None and operands.looks_like is not None and operands.looks_like(word):
             return [str(command.name).rpartition(" ")[2], word]
+        # "decode" is a command of "reports"
+        if any(one.name == f"{command.name} {word}" for one in command.commands):
+            return [str(command.name), word]
     nearest = find_nearest(word, [str(command.name).rpartition(" ")[2] for command in known])
     return [] if nearest is None else [nearest]
 
@@ -197,6 +200,11 @@ def _foreign_option(program: Program, command: Command, name: str) -> UsageError
         for flag, option in other.options_by_flag.items():
             if option.name == name:
                 flags[flag] = takers[_subject(other)] = None
+    if name == JSON.name and "--format" in command.options_by_flag:
+        return UsageError(
+            f"{_subject(command)} does not take --json",
+            did_you_mean(program.invocation_of(command), "--format json"),
+        )
     *some, last = takers
     which = f"{', '.join(some)} and {last}" if some else last
     return UsageError(f"{_subject(command)} does not take {'/'.join(flags)}, which is for {which}")

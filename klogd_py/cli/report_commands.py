@@ -165,7 +165,7 @@ REPORTS = Command(
     "list, show, decode and export the reports of crashes",
     (_LIST_OPTIONS,),
     _run_list,
-    "klogd-py reports",
+    "klogd-py reports\n  klogd-py reports show last\n  klogd-py reports decode serial.log",
     commands=_COMMANDS,
     manual_pages=_PAGES,
 )

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from klogd_py.cli.argument_types import one_of
 from klogd_py.cli.selection_values import boot, parse_time
+from klogd_py.config.errors import WrongText
+from klogd_py.config.reports_section import check_kind
 from klogd_py.config.value_text import format_value
-from klogd_py.record.crash_kind import CrashKind
 
 ALL_BOOTS = "all"
 _NAME_OF_REPORT = re.compile(r"last|1:[0-9a-f]{1,16}|[0-9a-f]{4,16}(?:-[0-9a-f-]{0,40})?", re.ASCII)
@@ -21,13 +22,13 @@ report_format = one_of(FORMATS)
 
 def kinds(text: str) -> frozenset[str]:
     """Return kinds of crashes such as ``kasan,warning``."""
-    known = {kind.value for kind in CrashKind}
-    found = frozenset(name.strip().lower() for name in text.split(","))
-    if not found <= known:
-        raise ArgumentTypeError(
-            f"expected kinds such as kasan, warning or hung-task, got {format_value(text)}"
-        )
-    return found
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        try:
+            check_kind(name)
+        except WrongText as error:
+            raise ArgumentTypeError(f"expected {error}, got {format_value(name)}") from error
+    return frozenset(names)
 
 
 def boot_or_all(text: str) -> int | str:

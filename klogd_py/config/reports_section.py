@@ -14,13 +14,20 @@ from klogd_py.record.crash_kind import CrashKind
 
 # MAX_ARG_STRLEN of the kernel is 128 KiB; nobody types that.
 MAX_ARGUMENT_CHARS = 4096
+# More than any name of a kind
+MAX_KIND_CHARS = 40
 _NAMES = frozenset(kind.value for kind in CrashKind)
 
 
 def check_kind(text: str) -> None:
-    """Check for the name of a kind of crash."""
+    """Check for the name of a kind of crash; the error has the one that was probably meant."""
     if text not in _NAMES:
-        raise WrongText(f"one of {', '.join(sorted(_NAMES))}")
+        # Imported here, as only a mistake needs it
+        import difflib
+
+        nearest = difflib.get_close_matches(text[:MAX_KIND_CHARS], sorted(_NAMES), n=1)
+        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+        raise WrongText(f"a kind such as kasan, warning or hung-task{meant}")
 
 
 def check_argument(text: str) -> None:

@@ -27,9 +27,7 @@ def fetch_status(path: Path) -> bytes:
                 chunks.append(chunk)
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise NoAnswer(
-            f"no daemon answers at {path}: {reason} (is it running? systemctl status klogd-py)"
-        ) from error
+        raise NoAnswer(f"no daemon answers at {path}: {reason}") from error
     document = b"".join(chunks)
     with contextlib.suppress(msgspec.DecodeError):
         raise NoAnswer(f"{path}: {msgspec.json.decode(document, type=Refusal).error}")

@@ -112,7 +112,9 @@ def test_json_has_every_report_in_order(decode: Decode, tmp_path: Path) -> None:
 def test_log_without_a_crash_is_status_1(decode: Decode) -> None:
     done = decode(text="[    1.000000] eth0: link up\n")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "klogd-py: no crash was found\n"
+    first, second = done.stderr.splitlines()
+    assert first == "klogd-py: no crash was found"
+    assert second.startswith("klogd-py: see the kernel's messages in it: klogd-py --input /")
     assert json.loads(decode("--json", text="").stdout) == []
 
 
@@ -124,6 +126,70 @@ def test_file_that_is_missing_is_status_1(decode: Decode, tmp_path: Path) -> Non
     assert f"{tmp_path}/none: No such file or directory" in done.stderr
     alone = decode(tmp_path / "none")
     assert (alone.returncode, alone.stdout) == (1, "")
+
+
+def make_inputs(folder: Path) -> None:
+    packed = gzip.compress(b"[    1.000000] eth0: link up\n" * 100)
+    (folder / "cut.gz").write_bytes(packed[:-9])
+    (folder / "broken.gz").write_bytes(packed[:10] + b"\xff" * 99)
+    (folder / "program").write_bytes(b"\x7fELF" + bytes(200))
+    (folder / "folder").mkdir()
+    (folder / "text.log").write_text("nothing\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "remedy"),
+    [
+        (["none"], "none: No such file or directory", "see what is there: ls "),
+        (["folder"], "folder: Is a directory", "name the logs in it: klogd-py reports decode "),
+        (["program"], "program: an ELF file, not text", "a whole log of text is needed"),
+        (["none", "program"], "none: No such file or directory", "a whole log of text is needed"),
+        (["cut.gz"], "cut.gz: cut off: its gzip content", "decode a copy of the log that is whole"),
+        (["broken.gz"], "broken.gz: damaged (gzip", "a whole log of text is needed"),
+        (["--map", "nomap", "text.log"], "nomap: no such file", "which maps are here: klogd-py m"),
+    ],
+)
+def test_unusable_input_is_answered_with_remedy(
+    words: list[str],
+    wrong: str,
+    remedy: str,
+    decode: Decode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = decode(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = done.stderr.splitlines()
+    assert wrong in lines[0]
+    assert all(line.startswith("klogd-py: ") for line in lines)
+    assert [line for line in lines[1:] if remedy in line]
+
+
+def test_refused_file_is_answered_with_sudo(
+    decode: Decode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = os.open
+
+    def refuse(path: str, *words: int, **options: int) -> int:
+        if path == "log":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *words, **options)
+
+    (tmp_path / "log").write_text("")
+    monkeypatch.setattr("klogd_py.sources.input_file.os.open", refuse)
+    monkeypatch.setattr("sys.argv", ["klogd-py", "reports", "decode", "log"])
+    assert decode("log").stderr.splitlines() == [
+        "klogd-py: log: Permission denied",
+        "klogd-py: type: sudo klogd-py reports decode log",
+    ]
+
+
+def test_two_formats_exclude_each_other(decode: Decode) -> None:
+    done = decode("--json", "--format", "html", text="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == "klogd-py: --json and --format exclude each other"
 
 
 def test_raw_addresses_are_named_by_map(decode: Decode, tmp_path: Path) -> None:

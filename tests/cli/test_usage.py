@@ -85,6 +85,7 @@ def test_an_option_has_one_form_in_all_commands() -> None:
         ("stat", 'no command "stat"', "status"),
         ("--map m lokup 0", 'no command "lokup"', "lookup"),
         ("help dcotor", 'no command "dcotor"', "help doctor"),
+        ("decode oops.txt", 'no command "decode"', "reports decode"),
         ("reports lst", 'reports has no command "lst"', "reports list"),
         ("reports last", 'reports has no command "last"', "reports show last"),
         ("reports 1:0123", 'reports has no command "1:0123"', "reports show 1:0123"),
@@ -314,9 +315,13 @@ def test_help_page_fits_into_80_columns(program: Program, command: Command) -> N
     ids=[program.invocation_of(command) for program, command in PAGES],
 )
 def test_example_on_help_page_is_right(program: Program, command: Command) -> None:
-    name, *words = re.split(" (?:&&|>) ", command.example)[0].removeprefix("sudo ").split()
-    assert name == program.name
-    assert parse(program, words).command is command
+    typed = [
+        re.split(" (?:&&|>) ", example)[0].removeprefix("sudo ").split()
+        for example in command.example.splitlines()
+    ]
+    assert {name for name, *_ in typed} == {program.name}
+    commands = [parse(program, words).command for _, *words in typed]
+    assert commands[0] is command
 
 
 @pytest.mark.parametrize("name", [*TAKEN])

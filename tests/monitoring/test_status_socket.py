@@ -180,7 +180,7 @@ def test_too_long_socket_path_is_reported(path: Path) -> None:
 
 
 def test_fetch_without_daemon_raises_no_answer(path: Path) -> None:
-    with pytest.raises(NoAnswer, match=r"no daemon answers at .*No such file.*is it running"):
+    with pytest.raises(NoAnswer, match=r"no daemon answers at .*: No such file or directory$"):
         fetch_status(path)
 
 

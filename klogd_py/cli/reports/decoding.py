@@ -5,6 +5,9 @@ The records pass the same stages as those of the daemon, with the symbols that a
 """
 
 import asyncio
+import os
+import shlex
+import sys
 from collections.abc import Sequence
 
 from klogd_py.cli.command_line import CommandLine
@@ -14,6 +17,7 @@ from klogd_py.cli.output import print_error, report_errors
 from klogd_py.cli.reports.printing import Counted, print_documents, print_report
 from klogd_py.cli.reports.reading import read_reports
 from klogd_py.cli.translate import NO_SYMBOLS_NAMED
+from klogd_py.cli.usage_error import UsageError
 from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.quantity import quantity
@@ -32,6 +36,8 @@ def decode(line: CommandLine) -> int:
 
     Returns the exit status: 1 if there is no crash, or a file cannot be read.
     """
+    if line.has("json") and line.text("format") not in (None, "json"):
+        raise UsageError("--json and --format exclude each other", f"{line.program}: leave out one")
     options = to_run_options(line)
     # What is wrong with an input is logged by the parts of the daemon.
     logging_setup.to_stderr("warning")
@@ -40,38 +46,72 @@ def decode(line: CommandLine) -> int:
             line.operands or ("-",), line.text("input_format") or "auto", Following.NO
         )
     except SourceUnavailable as error:
-        print_error(str(error))
+        for reason in str(error).splitlines():
+            print_error(reason)
+        print_error(_remedy(error.__cause__, line.operands))
         return FAILED
-    reports, status = asyncio.run(_read(streams, options))
-    form = "json" if line.has("json") else line.text("format") or "text"
+    reports, status, is_whole = asyncio.run(_read(streams, options))
     if line.has("public"):
         reports = [make_public(report) for report in reports]
+    _print(reports, "json" if line.has("json") else line.text("format") or "text")
+    if not reports:
+        return _explain_nothing(line.operands, is_whole=is_whole)
+    if not options.symbols.names_sources and not all(report.function for report in reports):
+        print_error(NO_SYMBOLS_NAMED)
+    return status
+
+
+def _print(reports: Sequence[Report], form: str) -> None:
     if form == "text":
         _print_issues(reports)
     elif reports or form != "html":
         each = [(report, occurrences_of([report])) for report in reports]
         counted = _count(reports) if form == "html" else each
         print_documents(counted, form, OperatingSystem(), as_list=True)
-    if not reports:
+
+
+def _explain_nothing(operands: Sequence[str], *, is_whole: bool) -> int:
+    """Say that there is no crash, and what to type. Returns the exit status."""
+    if is_whole:
         print_error("no crash was found")
-        return FAILED
-    if not options.symbols.names_sources and not all(report.function for report in reports):
-        print_error(NO_SYMBOLS_NAMED)
-    return status
+        print_error(f"see the kernel's messages in it: klogd-py --input {_file(operands)}")
+    else:
+        print_error("no crash was found in what can be read")
+        print_error("decode a copy of the log that is whole")
+    return FAILED
 
 
-async def _read(streams: Sequence[Source], options: RunOptions) -> tuple[list[Report], int]:
-    """Return the reports in all streams, and the exit status of the reading."""
+def _remedy(cause: BaseException | None, operands: Sequence[str]) -> str:
+    """Return what to type where no input can be opened."""
+    if isinstance(cause, PermissionError):
+        return f"type: sudo {shlex.join(['klogd-py', *sys.argv[1:]])}"
+    if isinstance(cause, FileNotFoundError | NotADirectoryError):
+        return f"see what is there: ls {shlex.quote(os.path.dirname(_file(operands)) or '.')}"
+    if isinstance(cause, IsADirectoryError):
+        return f"name the logs in it: klogd-py reports decode {_file(operands)}/*"
+    return "a whole log of text is needed, such as: dmesg | klogd-py reports decode"
+
+
+def _file(operands: Sequence[str]) -> str:
+    """Return the one file that was named, for a shell."""
+    return shlex.quote(operands[0]) if len(operands) == 1 and operands[0] != "-" else "FILE"
+
+
+async def _read(streams: Sequence[Source], options: RunOptions) -> tuple[list[Report], int, bool]:
+    """Return the reports in all streams, the exit status, and whether all was read."""
     sources = options.build_symbol_sources(options.load_config(), may_be_foreign=True)
     reports: list[Report] = []
-    status = 0
+    status, is_whole = 0, True
     for number, stream in enumerate(streams):
         manager = SymbolManager(lambda: sources, lambda reasons: None)
         await manager.load_first()
         if number == 0:
             status = report_errors(manager.symbols, options)
-        status = max(status, await read_reports(stream, manager, reports))
-    return reports, status
+            if status:
+                print_error("see which maps are here: klogd-py maps")
+        reading = await read_reports(stream, manager, reports)
+        status, is_whole = max(status, reading), is_whole and not reading
+    return reports, status, is_whole
 
 
 def _count(reports: Sequence[Report]) -> Counted:

@@ -19,6 +19,7 @@ from klogd_py.reports.public.public_lines import (
     public_hardware,
     public_line,
     public_queue,
+    public_release,
     public_version,
 )
 from klogd_py.reports.public.public_words import FUNCTION, public_path, public_words
@@ -31,7 +32,6 @@ _HELD_LOCK = re.compile(
 # The id of a report begins with digits of the id of its boot.
 _WITHOUT_BOOT = re.compile(r"\A[0-9a-f]{8}-(?=\d{12}-)")
 _MODULE_NAME = re.compile(r"(?![0-9a-fA-F]{8,}\b)[A-Za-z_][\w-]{0,63}", re.ASCII)
-_RELEASE = re.compile(r"(?!\d{1,3}(?:\.\d{1,3}){3}(?![.\d]))\d[\w.+~-]{0,80}", re.ASCII)
 
 
 def make_public(report: Report) -> Report:
@@ -95,7 +95,7 @@ def _process(process: Process) -> Process:
 def _kernel(kernel: Kernel) -> Kernel:
     return structs.replace(
         kernel,
-        release=kernel.release if _RELEASE.fullmatch(kernel.release) else "",
+        release=public_release(kernel.release),
         version=public_version(kernel.version),
         preempt=public_version(kernel.preempt),
         hardware=public_hardware(kernel.hardware),

@@ -9,11 +9,12 @@ Source of truth: ``show_regs`` and ``dump_stack_print_info`` in the kernel's sou
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from klogd_py.reports.public.public_words import LEFT_OUT, public_words
 
 USER_PROCESS = "(user process)"
+_BUILD_ID_DIGITS = 40
 # Kernel threads whose names cannot tell anything
 _KERNEL_THREAD = re.compile(
     r"swapper(?:/\d{1,4})?|kthreadd|(?:ksoftirqd|migration|cpuhp|idle_inject|rcuc|rcuog|rcuop|"
@@ -50,8 +51,9 @@ _END_FORM = re.compile(
     re.ASCII,
 )
 _CPU_FORM = re.compile(
-    r"CPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?(?:PID: \d{1,10} )?Comm: (?P<comm>.{1,40}?) "
-    r"(?P<taint>Tainted: [A-Z ]{1,40}|Not tainted) +(?P<release>\d[\w.+~-]{1,80}) (?P<version>#.*)",
+    r" ?CPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?(?:PID: \d{1,10} )?Comm: (?P<comm>.{1,40}?) "
+    r"(?:Kdump: loaded )?(?P<taint>Tainted: [A-Z ]{1,40}|Not tainted)"
+    r"(?: +(?P<release>\d[\w.+~-]{1,128}|\.\.\.)(?: (?P<version>#.*))?)?",
     re.ASCII,
 )
 _WARNING_FORM = re.compile(
@@ -76,7 +78,7 @@ _OOPS_FORM = re.compile(
     r":(?P<words>.{0,200})",
     re.ASCII,
 )
-_OOPS_WORD = re.compile(r"\[#\d{1,6}\]|[0-9a-f]{4}", re.ASCII)
+_OOPS_WORD = re.compile(r"Oops:|Oops|-|\[#\d{1,6}\]|[0-9a-f]{4}|0{8}[0-9a-f]{8}", re.ASCII)
 # Of the lines that begin so, the words are shown that cannot tell anything
 _WORDS_FORM = re.compile(
     r"(?:(?:NMI )?watchdog: |rcu: |traps: |\[ )?"
@@ -92,8 +94,15 @@ _WORDS_FORM = re.compile(
 _PRIVATE = re.compile(
     r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|(?:[0-9a-fA-F]{2}[:-]){3}|[0-9a-fA-F]{8}|::"
 )
+# What a release cannot be, or have in it: an address, the number of a machine. "2.6.33.1" is one.
+_NO_RELEASE = re.compile(
+    r"(?!2\.6\.)\d{1,3}(?:\.\d{1,3}){3}(?![.\d])"
+    r"|.{0,128}?(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-|f{4}[0-9a-f]{12})",
+    re.ASCII,
+)
+_RELEASE = re.compile(r"\d[\w.+~-]{0,128}", re.ASCII)
 _VERSION_WORD = re.compile(
-    r"#\d{1,8}(?:[-~][\w.~+-]{1,40})?|SMP|PREEMPT|PREEMPT_DYNAMIC|PREEMPT_RT|PREEMPT\(\w{1,16}\)|NOPTI|"
+    r"[0-9a-f]{40}|#\d{1,8}(?:[-~][\w.~+-]{1,40})?|SMP|PREEMPT(?:_?[A-Z]{2,12})?|NONE|VOLUNTARY|PREEMPT\(\w{1,16}\)|NOPTI|"
     r"PTI|KASAN|KCSAN|DEBUG_PAGEALLOC|ARM|THUMB2|Debian|Ubuntu|\d{1,3}\.\d{1,5}[\w.~+-]{0,40}",
     re.ASCII,
 )
@@ -116,10 +125,30 @@ def public_comm(comm: str) -> str:
 
 def public_version(version: str) -> str:
     """Return what a kernel says of its build: ``#1 SMP Debian 6.12.4-1``."""
-    words = version.split()
-    return " ".join(
-        word for word in words if _VERSION_WORD.fullmatch(word) and not _PRIVATE.search(word)
-    )
+    return _join(word if _is_of_version(word) else "" for word in version.split())
+
+
+def public_release(release: str) -> str:
+    """Return the release of a kernel, `LEFT_OUT` if it has the form of an address."""
+    if not release:
+        return ""
+    is_release = _RELEASE.fullmatch(release) and _NO_RELEASE.match(release) is None
+    return release if is_release else LEFT_OUT
+
+
+def _is_of_version(word: str) -> bool:
+    if _VERSION_WORD.fullmatch(word) is None:
+        return False
+    return len(word) == _BUILD_ID_DIGITS or _PRIVATE.search(word) is None
+
+
+def _join(words: Iterable[str]) -> str:
+    """Return the words, `LEFT_OUT` in the place of each run of empty ones."""
+    kept: list[str] = []
+    for word in words:
+        if word or kept[-1:] != [LEFT_OUT]:
+            kept.append(word or LEFT_OUT)
+    return " ".join(kept)
 
 
 def public_hardware(name: str) -> str:
@@ -161,11 +190,12 @@ def _end(found: re.Match[str], known: Collection[str]) -> str:
 
 
 def _processor(found: re.Match[str], known: Collection[str]) -> str:
-    release = found["release"]
-    shown = "" if _PRIVATE.search(release) else f" {release}"
-    taint = " ".join(found["taint"].split())
-    comm, version = public_comm(found["comm"]), public_version(found["version"])
-    return f"CPU: {found['cpu']} Comm: {comm} {taint}{shown} {version}"
+    comm, taint = public_comm(found["comm"]), " ".join(found["taint"].split())
+    release, version = (
+        public_release(found["release"] or ""),
+        public_version(found["version"] or ""),
+    )
+    return f"CPU: {found['cpu']} Comm: {comm} {taint} {release} {version}".rstrip()
 
 
 def _warning(found: re.Match[str], known: Collection[str]) -> str:
@@ -184,12 +214,11 @@ def _workqueue(found: re.Match[str], known: Collection[str]) -> str:
 
 
 def _oops(found: re.Match[str], known: Collection[str]) -> str:
-    kept = [
-        word
+    words = (
+        word if _OOPS_WORD.fullmatch(word) or _is_of_version(word) else ""
         for word in found["words"].split()
-        if _OOPS_WORD.fullmatch(word) or (_VERSION_WORD.fullmatch(word) and not word[0].isdigit())
-    ]
-    return " ".join([f"{found['name']}:", *kept])
+    )
+    return f"{found['name']}: {_join(words)}".rstrip()
 
 
 def _words(found: re.Match[str], known: Collection[str]) -> str:

@@ -7,6 +7,8 @@ A list of what may stay, not of what must go: any other word, and any number, is
 import re
 from collections.abc import Collection
 
+from klogd_py.reports.public.common_words import COMMON_WORDS
+
 LEFT_OUT = "..."
 # Directories at the top of the kernel's sources
 _TOP = (
@@ -25,10 +27,23 @@ FUNCTION = re.compile(rf"{_NAME}(?:::[\w.$]{{1,120}}){{0,8}}", re.ASCII)
 PLACE = re.compile(rf"{_NAME}\+0x[0-9a-f]{{1,8}}(?:/0x[0-9a-f]{{1,8}})?", re.ASCII)
 MODULE = re.compile(r"\[(?![0-9a-f]{8,}\b)[A-Za-z_][\w-]{0,63}(?: [0-9a-f]{12,40})?\]", re.ASCII)
 _LINE = re.compile(r":\d{1,6}", re.ASCII)
-_SHORT = re.compile(r"NUM|ADDR|DEV|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|#PF|[-/]", re.ASCII)
-# "Read of size 8", "blocked for more than 120 seconds"
-_COUNT = re.compile(r"\d{1,6}", re.ASCII)
-_BEFORE_COUNT = ("size", "than")
+_SHORT = re.compile(
+    r"NUM|ADDR|DEV|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|#PF|[-/]"
+    # "for 32-bit type", "stuck for 22s", "error_code(0x0002)", "exitcode=0x00000009", "state=1"
+    r"|\d{1,3}-bit|\d{1,5}(?:s|ms|us|ns)|error_code\(0x[0-9a-f]{1,4}\)|exitcode=0x0{4}[0-9a-f]{4}"
+    r"|(?:state|error|err|ret|count|order|nid|len|size|refcount|mapcount)=-?\d{1,4}"
+    # "on 0", "a != b", "(____ptrval____)", "stack_depot_put()"
+    r"|-?\d|[=!<>&|+*-]{1,3}|[a-z0-9]{1,40}(?:_[a-z0-9]{1,40}){1,10}\(\)"
+    r"|WARN_ON(?:_ONCE)?\(\d\)|DEBUG_LOCKS_WARN_ON\(\d\)|unknown-block\(\d{1,3},\d{1,3}\)",
+    re.ASCII,
+)
+# "Read of size 8", "blocked for more than 120 seconds", "(error -2)", "type 'u8 [4]'"
+_COUNT = re.compile(r"-?\d{1,6}|\[\d{1,6}\]", re.ASCII)
+_TYPES = ("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "char", "int", "long", "short")
+_BEFORE_COUNT = (
+    *("size", "than", "exponent", "index", "order", "node", "depth", "error", "least", "most"),
+    *("type", "level", "bits", "CPU", "cpu", *_TYPES),
+)
 _PUNCTUATION = "!,.:;()'\"<>"
 # Words of the kernel's own crash messages, and of the titles that are made of them
 _WORDS = """
@@ -96,7 +111,7 @@ warn_on_once warning was watchdog way when which while wild-access wild-memory-a
 within without work worker workers workqueue wq write writing wrong xarray your zero zero-size
 zone
 """
-VOCABULARY = frozenset(_WORDS.split())
+VOCABULARY = COMMON_WORDS.union(_WORDS.split())
 
 
 def public_path(path: str) -> str:
@@ -113,9 +128,9 @@ def public_words(text: str, known: Collection[str] = ()) -> str:
     kept: list[str] = []
     before = ""
     for word in text.split():
-        is_count = before in _BEFORE_COUNT and _COUNT.fullmatch(word)
+        is_count = before in _BEFORE_COUNT and _COUNT.fullmatch(word.strip(_PUNCTUATION))
         public = word if is_count else _public_word(word, known)
-        before = word
+        before = word.strip(_PUNCTUATION)
         if public or kept[-1:] != [LEFT_OUT]:
             kept.append(public or LEFT_OUT)
     return " ".join(kept)
@@ -126,7 +141,10 @@ def _public_word(word: str, known: Collection[str]) -> str:
     bare = word.strip(_PUNCTUATION)
     if not bare:
         return word
-    if bare.lower().removesuffix("()") in VOCABULARY or bare in known or _SHORT.fullmatch(word):
+    if bare.lower().removesuffix("()") in VOCABULARY or bare in known:
+        return word
+    # A bracket at the end is a part of some.
+    if any(_SHORT.fullmatch(form) for form in (word, bare, f"{bare})", word.rstrip(":;,."))):
         return word
     if PLACE.fullmatch(bare) or MODULE.fullmatch(bare):
         return word

@@ -82,7 +82,21 @@ def test_table_is_no_wider_than_terminal(width: int) -> None:
     lines = format_table(rows(), NOW, width)
     assert len(lines) == 3
     assert max(map(len, lines)) <= width
-    assert lines[0].split()[:3] == ["ISSUE", "FIRST", "LAST"]
+    assert lines[0].split()[0] == "ISSUE"
+    assert all(row.newest.function in line for row, line in zip(rows(), lines[1:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (144, "ISSUE FIRST LAST COUNT KIND TITLE MODULE SURE"),
+        (136, "ISSUE LAST COUNT KIND TITLE MODULE SURE"),
+        (128, "ISSUE LAST COUNT KIND TITLE MODULE"),
+        (80, "ISSUE LAST COUNT KIND TITLE"),
+    ],
+)
+def test_narrow_terminal_leaves_out_some_columns(width: int, columns: str) -> None:
+    assert " ".join(format_table(rows(), NOW, width)[0].split()) == columns
 
 
 def test_widest_kind_still_fits_a_terminal() -> None:
@@ -90,6 +104,7 @@ def test_widest_kind_still_fits_a_terminal() -> None:
     lines = format_table(choose_rows([summary(wide)], [], Wanted()), NOW, 80)
     assert max(map(len, lines)) <= 80
     assert "general-p..." in lines[1]
+    assert lines[1].endswith("... in nic_probe")
 
 
 def test_table_in_a_pipe_has_whole_titles() -> None:
@@ -113,7 +128,8 @@ def test_control_characters_in_titles_are_escaped() -> None:
         ("WARNING in nic_stop", 19, "WARNING in nic_stop"),
         ("WARNING in nic_stop", 16, "W... in nic_stop"),
         (LONG, 30, "BUG: unable to ... in nic_probe"[:14] + "... in nic_probe"),
-        ("WARNING in a_name_that_is_too_long", 16, "WARNING in a_..."),
+        ("WARNING in a_name_that_is_too_long", 16, "a_name_that_i..."),
+        ("WARNING in a_name_that_is", 16, "a_name_that_is"),
         ("Kernel panic - not syncing", 16, "Kernel panic ..."),
     ],
 )

@@ -11,12 +11,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from klogd_py.record.report import Fingerprint, ReportSeverity
 from klogd_py.reports.hidden_addresses import HIDDEN
 from tests import other_user
 from tests.cli.spools import PANIC, fill, occurrence, run_reports
 from tests.needs import NOBODY, is_root, needs_other_users
 from tests.reports.published_schemas import SENTRY, UREPORT2, problems
-from tests.reports_made import REPORT
+from tests.reports_made import REPORT, make_report
 from tests.terminals import read_to_end
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "klogd_py/report.schema.json").read_text())
@@ -198,6 +199,8 @@ def test_shown_document_follows_the_schema(spool: Path) -> None:
     document = json.loads(run_reports("show", "last", "--json", spool=spool).stdout)
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     assert document["id"] == occurrence(7).id
+    assert document["count"] == 8
+    assert document["first_seen"] == occurrence(7).first_seen
     assert document["text"][0] == REPORT.text[0]
 
 
@@ -313,6 +316,29 @@ def test_terminal_shows_colours_and_fits(spool: Path) -> None:
     shown = read_to_end(readable).decode()
     assert shown.startswith(f"\x1b[1m\x1b[31m{REPORT.title}\x1b[0m")
     assert "\x1b[2m  kasan_report+0xda/0x110\x1b[0m" in shown
+
+
+def test_listed_title_has_colour_of_show(tmp_path: Path) -> None:
+    warning = make_report(
+        id="00000000-000000000002-aaaa0000",
+        title="WARNING in nic_stop",
+        severity=ReportSeverity.WARNING,
+        fingerprint=Fingerprint("1:7777aaaa11112222", "1:1", "1:2"),
+    )
+    spool = fill(tmp_path / "reports", [PANIC, warning])
+    readable, writable = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "klogd_py", "reports", "--spool", str(spool)],
+        stdout=writable,
+        timeout=60,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"},
+    )
+    os.close(writable)
+    heading, panic, later = read_to_end(readable).decode().splitlines()
+    assert heading.startswith("\x1b[1mISSUE")
+    assert "\x1b[31mBUG: " in panic
+    assert "  \x1b[33mWARNING in nic_stop" in later
 
 
 def test_follow_goes_on_below_the_table(tmp_path: Path) -> None:

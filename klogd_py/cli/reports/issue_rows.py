@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from klogd_py.record.report import Confidence, ReportSeverity
+from klogd_py.record.report import Confidence
 from klogd_py.spool.issues import Issue, ReportSummary
 from klogd_py.system.terminal import align_columns, escape_controls
 
@@ -16,6 +16,8 @@ _TITLE = _HEADINGS.index("TITLE")
 # The widths of columns in a terminal that is narrow
 _MAX_WIDTHS = {_HEADINGS.index("KIND"): 12, _HEADINGS.index("MODULE"): 12}
 _MIN_TITLE = 16
+# Columns that give their room to titles in a terminal that is narrow, the first one first
+_LEFT_OUT = ("FIRST", "SURE", "MODULE")
 _GAP, _ELLIPSIS = "  ", "..."
 _MIN_HANDLE = 4
 # As ls(1) has it: a time without its year is at most so many days old.
@@ -132,26 +134,45 @@ def _cells(
 
 
 def _fitted(cells: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
-    """Align the columns; the titles are shortened if a line would be too wide."""
-    if width is not None:
-        cells = [
-            tuple(shorten(cell, _MAX_WIDTHS.get(at, len(cell))) for at, cell in enumerate(row))
+    """Align the columns.
+
+    If a line would be too wide, columns are left out; then the titles are shortened.
+    """
+    if width is None:
+        return align_columns(cells)
+    cells = [
+        tuple(shorten(cell, _MAX_WIDTHS.get(at, len(cell))) for at, cell in enumerate(row))
+        for row in cells
+    ]
+    widest = [max(len(row[at]) for row in cells) for at in range(len(_HEADINGS))]
+    room = width - sum(widest) + widest[_TITLE] - len(_GAP) * (len(_HEADINGS) - 1)
+    left_out = set[int]()
+    for at in map(_HEADINGS.index, _LEFT_OUT):
+        if room < widest[_TITLE]:
+            left_out.add(at)
+            room += widest[at] + len(_GAP)
+    room = max(_MIN_TITLE, room)
+    return align_columns(
+        [
+            tuple(
+                shorten(cell, room) if at == _TITLE else cell
+                for at, cell in enumerate(row)
+                if at not in left_out
+            )
             for row in cells
         ]
-        widest = [max(len(row[at]) for row in cells) for at in range(len(_HEADINGS))]
-        others = sum(widest) - widest[_TITLE] + len(_GAP) * (len(_HEADINGS) - 1)
-        room = max(_MIN_TITLE, width - others)
-        cells = [(*row[:_TITLE], shorten(row[_TITLE], room), *row[_TITLE + 1 :]) for row in cells]
-    return align_columns(cells)
+    )
 
 
 def shorten(title: str, room: int) -> str:
-    """Return a title of at most ``room`` characters; the function at its end stays if it can."""
+    """Return a title of at most ``room`` characters; the function at its end stays."""
     if len(title) <= room:
         return title
-    tail = title[title.rfind(" in ") :] if " in " in title else ""
-    if not tail or len(tail) >= room - len(_ELLIPSIS):
-        return title[: room - len(_ELLIPSIS)] + _ELLIPSIS
+    _, found, function = title.rpartition(" in ")
+    tail = f" in {function}" if found else ""
+    if not tail or len(tail) > room - len(_ELLIPSIS):
+        alone = function if found else title
+        return alone if len(alone) <= room else alone[: room - len(_ELLIPSIS)] + _ELLIPSIS
     return title[: room - len(_ELLIPSIS) - len(tail)] + _ELLIPSIS + tail
 
 
@@ -163,8 +184,3 @@ def format_short_time(moment: str, now: datetime) -> str:
     if local.date() == now.date():
         return f"{local:%H:%M}"
     return f"{local:%b %d}" if (now - local).days <= _MAX_DAYS_WITHOUT_YEAR else f"{local:%Y}"
-
-
-def is_severe(row: IssueRow) -> bool:
-    """Whether the kernel stopped, or killed what ran."""
-    return row.newest.panicked or row.newest.severity is ReportSeverity.FATAL

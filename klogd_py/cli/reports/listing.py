@@ -20,15 +20,15 @@ from klogd_py.cli.reports.issue_rows import (
     boot_of,
     choose_rows,
     format_table,
-    is_severe,
 )
+from klogd_py.cli.reports.printing import title_colour
 from klogd_py.cli.reports.stored import current_boot, load_for_caller, run_on_spool
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.reports.document import without_text
 from klogd_py.spool.errors import BrokenReport, NoSuchReport
 from klogd_py.spool.issues import ReportSummary
 from klogd_py.spool.reader import NO_REPORTS, BrokenFile, Listing, Spool
-from klogd_py.system.terminal import BOLD, PLAIN, RED, is_coloured
+from klogd_py.system.terminal import BOLD, PLAIN, is_coloured
 
 
 def list_reports(line: CommandLine) -> int:
@@ -60,14 +60,24 @@ def _list(line: CommandLine, spool: Spool) -> int:
 
 def print_rows(rows: Sequence[IssueRow]) -> None:
     """Print a table of issues: as wide as the terminal, in a pipe as wide as it is."""
-    heading, *lines = format_table(rows, datetime.now().astimezone(), _width())
-    if is_coloured(sys.stdout):
-        heading = f"{BOLD}{heading}{PLAIN}"
-        lines = [
-            f"{RED}{text}{PLAIN}" if is_severe(row) else text
-            for row, text in zip(rows, lines, strict=True)
-        ]
-    print(heading, *lines, sep="\n", flush=True)
+    table = format_table(rows, datetime.now().astimezone(), _width())
+    print(*_coloured(table, rows), sep="\n", flush=True)
+
+
+def _coloured(table: Sequence[str], rows: Sequence[IssueRow]) -> list[str]:
+    """Return heading and lines, on a terminal with titles in the colours of ``show``."""
+    if not is_coloured(sys.stdout):
+        return list(table)
+    heading, *lines = table
+    # The title, and the blanks behind it
+    begin = heading.index("TITLE")
+    end = next((heading.index(name) for name in ("MODULE", "SURE") if name in heading), None)
+    coloured = [f"{BOLD}{heading}{PLAIN}"]
+    for row, text in zip(rows, lines, strict=True):
+        colour = title_colour(row.newest.severity, panicked=row.newest.panicked)
+        behind = "" if end is None else text[end:]
+        coloured.append(f"{text[:begin]}{colour}{text[begin:end]}{PLAIN}{behind}")
+    return coloured
 
 
 def _print_broken(spool: Spool, files: Sequence[BrokenFile]) -> None:
@@ -142,5 +152,10 @@ def _follow(
 
 def _print_new(before: Sequence[IssueRow], new: Sequence[IssueRow]) -> None:
     """Print rows below those that are there, with the same columns."""
-    lines = format_table([*before, *new], datetime.now().astimezone(), _width())
-    print(*lines[len(before) + 1 if before else 0 :], sep="\n", flush=True)
+    now, rows = datetime.now().astimezone(), [*before, *new]
+    table = format_table(rows, now, _width())
+    heading, *lines = _coloured(table, rows)
+    # The columns may not be those of the last heading.
+    if not before or format_table(before, now, _width())[0].split() != table[0].split():
+        print(heading)
+    print(*lines[len(before) :], sep="\n", flush=True)

@@ -24,10 +24,15 @@ Counted = Sequence[tuple[Report, Occurrences]]
 def print_report(report: Report, occurrences: Occurrences) -> None:
     """Print a report in the time zone of this machine, coloured on a terminal."""
     colours = is_coloured(sys.stdout)
-    title = BOLD + (RED if report.severity in _SEVERE or report.panicked else YELLOW)
-    looks = {Look.TITLE: title, Look.HEADING: BOLD, Look.NOISE: _DIM, Look.BLAMED: BOLD}
+    title = title_colour(report.severity, panicked=report.panicked)
+    looks = {Look.TITLE: BOLD + title, Look.HEADING: BOLD, Look.NOISE: _DIM, Look.BLAMED: BOLD}
     for line in text_lines(report, occurrences, None):
         print(_coloured(line, looks) if colours else line.text)
+
+
+def title_colour(severity: ReportSeverity, *, panicked: bool) -> str:
+    """Return the colour of the title of a report: red is an error."""
+    return RED if severity in _SEVERE or panicked else YELLOW
 
 
 def _coloured(line: TextLine, looks: dict[Look, str]) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
+from msgspec import structs
+
 from klogd_py.cli.command_line import CommandLine
 from klogd_py.cli.exit_status import FAILED
 from klogd_py.cli.output import print_error
@@ -30,7 +32,9 @@ def _show(line: CommandLine, spool: Spool) -> int:
     if line.has("raw"):
         print_raw(report)
     elif line.has("json"):
-        print_documents([(report, occurrences)], "json", OperatingSystem(), as_list=False)
+        # As the text and the list have it
+        counted = structs.replace(report, count=occurrences.count)
+        print_documents([(counted, occurrences)], "json", OperatingSystem(), as_list=False)
     else:
         print_report(report, occurrences)
     return 0

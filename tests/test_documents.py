@@ -25,6 +25,7 @@ from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.record.crash_kind import NOTES, CrashKind
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_set import SymbolSet
 
@@ -129,6 +130,20 @@ def test_page_of_reports_lists_its_options() -> None:
     assert listed_options(REPORTS) == options_on(*pages)
     items = re.findall(r"^\.It Cm (\S+)", section(REPORTS, "COMMANDS"), re.MULTILINE)
     assert items == names
+
+
+def test_page_lists_all_kinds_of_crashes() -> None:
+    items = re.findall(r"^\.It Cm (\S+)\n(.*)", section(REPORTS, "KINDS"), re.MULTILINE)
+    assert [name for name, _ in items] == [kind.value for kind in CrashKind]
+    notes = {name for name, text in items if text.endswith("(a note)")}
+    assert notes == {kind.value for kind in NOTES}
+
+
+@pytest.mark.parametrize("name", ["record", "report"])
+def test_schema_has_no_names_of_python(name: str) -> None:
+    text = (PROJECT / f"klogd_py/{name}.schema.json").read_text()
+    assert '"description"' in text
+    assert [word for word in ("`", "klogd_py.", "crash_class") if word in text] == []
 
 
 def test_page_lists_the_commands_in_order() -> None:

@@ -28,7 +28,7 @@ class ReportSeverity(Enum):
 
 
 class Confidence(Enum):
-    """Whether title and function can be relied on; `Report.doubts` says why not."""
+    """Whether title and function can be relied on; ``doubts`` says why not."""
 
     HIGH = "high"
     LOW = "low"
@@ -161,8 +161,8 @@ class Span(Struct, frozen=True, gc=False):
 class Report(Struct, frozen=True):
     """One crash. Times are ISO 8601 in UTC; ``usec`` is the kernel's clock in microseconds.
 
-    ``kind`` is the value of a `klogd_py.record.crash_kind.CrashKind`; ``crash_class`` unites kinds
-    that may be the same bug. ``title`` names it in one line: ``KASAN: slab-use-after-free Read in
+    ``kind`` is one of those that klogd-py-reports(8) lists; ``class`` unites kinds that may be the
+    same bug. ``title`` names it in one line: ``KASAN: slab-use-after-free Read in
     nic_poll``. ``at`` is where the processor was, where that is not the function to blame.
     ``message`` is a text of the code itself: the format of a WARN, the reason of a panic.
     ``count`` is the number of occurrences of its issue that it stands for; ``after_oops``: an

@@ -83,7 +83,8 @@ def test_text_says_how_often_and_sure() -> None:
     facts = facts_in(plain_text(report, OFTEN, UTC))
     assert facts["how often"].startswith("17 times, from 2026-11-24 02:04:05 UTC to")
     assert facts["how sure"] == "low: a gap"
-    assert facts["panic"] == "the kernel stopped after it"
+    assert facts["how bad"] == "error: the kernel stopped (panic)"
+    assert "<dd>error: the kernel stopped (panic)</dd>" in page_of(report)
     assert facts["before"].startswith("an oops of this boot")
 
 

@@ -63,11 +63,10 @@ def main_facts(report: Report, occurrences: Occurrences, zone: tzinfo | None) ->
     """
     facts = [
         Fact("where", describe_place(report)),
-        Fact("processor", f"was in {report.at}{_describe_source(report)}" if report.at else ""),
+        Fact("noticed in", f"{report.at}{_describe_source(report)}" if report.at else ""),
         Fact("when", _describe_time(report, zone)),
         Fact("how often", _describe_count(occurrences, zone)),
-        Fact("how bad", _SEVERITIES[report.severity]),
-        Fact("panic", "the kernel stopped after it" if report.panicked else ""),
+        Fact("how bad", _describe_severity(report)),
         Fact("message", report.message),
         Fact("how sure", _describe_confidence(report)),
         Fact("before", _describe_before(report)),
@@ -94,6 +93,12 @@ def more_facts(report: Report) -> list[Fact]:
         Fact("issue", report.fingerprint.issue),
     ]
     return [fact for fact in facts if fact.text]
+
+
+def _describe_severity(report: Report) -> str:
+    if report.panicked:
+        return f"{report.severity.value}: the kernel stopped (panic)"
+    return _SEVERITIES[report.severity]
 
 
 def describe_place(report: Report) -> str:

@@ -64,11 +64,7 @@ def _article(name: str, report: Report, occurrences: Occurrences, zone: tzinfo |
     chips += '<span class="severity fatal">panic</span>' if report.panicked else ""
     if report.confidence is Confidence.LOW:
         chips += '<span class="severity low">low confidence</span>'
-    facts = [
-        fact
-        for fact in main_facts(report, occurrences, zone)
-        if fact.label not in ("where", "panic")
-    ]
+    facts = [fact for fact in main_facts(report, occurrences, zone) if fact.label != "where"]
     parts = [
         f'<article id="{name}">\n<h1>{_clean(report.title)}</h1>\n'
         f'<p class="where">{_clean(describe_place(report))}</p>\n{chips}\n',

@@ -500,3 +500,26 @@ def test_place_of_code_is_no_message(line: str) -> None:
     assert read_anatomy(raw_report(header, f"{cut}\n{line}")).message == ""
     told = read_anatomy(raw_report(header, f"{cut}\n{line}\nqueue 3 is stuck"))
     assert told.message == "queue 3 is stuck"
+
+
+def test_kernel_of_hung_task_is_read() -> None:
+    header = "INFO: task nicd:8 blocked for more than 120 seconds."
+    line = "      Tainted: G        W  OE      6.12.4-amd64 #1 Debian 6.12.4-1"
+    kernel = read_anatomy(raw_report(f"{header}\n{line}")).kernel
+    assert (kernel.release, kernel.version) == ("6.12.4-amd64", "#1 Debian 6.12.4-1")
+    assert kernel.taint.letters == "WOE"
+
+
+@pytest.mark.parametrize(
+    ("release", "arch"),
+    [
+        ("6.12.4-cloud-amd64", "x86_64"),
+        ("6.8.0-300.fc39.s390x", "s390x"),
+        ("6.8.0-300.fc39.aarch64+debug", "arm64"),
+        ("6.12.4-amd64x", ""),
+        ("6.12.4", ""),
+    ],
+)
+def test_release_tells_architecture_without_registers(release: str, arch: str) -> None:
+    line = f"CPU: 1 PID: 8 Comm: a Not tainted {release} #1"
+    assert read_anatomy(raw_report(f"kernel BUG at net/nic.c:12!\n{line}")).kernel.arch == arch

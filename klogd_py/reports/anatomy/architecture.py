@@ -44,6 +44,12 @@ _FUNCTIONS = {
     "sysenter_": "i386",
 }  # fmt: skip
 _FUNCTION = lazy_pattern("|".join(_FUNCTIONS))
+# What distributions put at the end of a release
+_RELEASE_ENDS = {
+    "amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64", "i686": "i386",
+    "ppc64le": "ppc64", "ppc64": "ppc64", "s390x": "s390x", "riscv64": "riscv",
+}  # fmt: skip
+_RELEASE_END = lazy_pattern(rf".{{1,128}}?[.-](?P<end>{'|'.join(_RELEASE_ENDS)})(?:\+.{{0,32}})?$")
 
 
 def architecture_of(kernel: Kernel, texts: Sequence[str], stacks: Sequence[TracedStack]) -> Kernel:
@@ -57,4 +63,5 @@ def architecture_of(kernel: Kernel, texts: Sequence[str], stacks: Sequence[Trace
             found = _FUNCTION.match(frame.function)
             if found is not None:
                 return structs.replace(kernel, arch=_FUNCTIONS[found[0]])
-    return kernel
+    told = _RELEASE_END.match(kernel.release)
+    return kernel if told is None else structs.replace(kernel, arch=_RELEASE_ENDS[told["end"]])

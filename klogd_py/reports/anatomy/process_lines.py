@@ -51,7 +51,7 @@ _TASKS = (
 )
 _RELEASE_TAINT = lazy_pattern(
     r"[ \t]{0,16}(?:(?P<release>\d+\.\d[\w.+~-]{1,128}) #(?P<number>\S{1,64}) )?"
-    rf"{_TAINT}(?: (?P<behind>\d+\.\d[\w.+~-]{{1,128}}) (?P<rest>#.{{0,300}}))?"
+    r"(?:Not tainted|Tainted: (?P<taint>[A-Z -]{0,59}[A-Z](?![a-z])))(?: {1,8}(?P<behind>\d+\.\d[\w.+~-]{1,128}) (?P<rest>#.{0,300}))?"  # noqa: E501
 )
 _BUILD_ID = lazy_pattern(r" ([0-9a-f]{40})\)?$")
 _PREEMPT = lazy_pattern(r"(?: |^)(PREEMPT(?:_[A-Z]+|\([a-z_]+\))?|voluntary|NONE)(?= |$)")

@@ -9,6 +9,7 @@ from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.reports.anatomy.anatomy import Anatomy
 from klogd_py.reports.anatomy.stack_labels import is_call_trace, stack_label
 from klogd_py.reports.blame.blame import Blame
+from klogd_py.reports.blame.demangle import readable_name
 from klogd_py.reports.blame.noise import is_noise
 from klogd_py.reports.raw_report import RawReport
 
@@ -85,7 +86,7 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
         yield FAULT_INJECTION
     if raw.kind is CrashKind.PANIC and _CONSEQUENCES.match(anatomy.header.text) is not None:
         yield CONSEQUENCE
-    if raw.interleaved or _has_unopened_part(anatomy):
+    if raw.interleaved or _has_unopened_part(anatomy) or _is_elsewhere(raw.kind, anatomy):
         yield INTERLEAVED
     if raw.truncated:
         yield GAP
@@ -109,6 +110,15 @@ def _doubts_of_stack(kind: CrashKind, anatomy: Anatomy, blame: Blame) -> Iterato
         yield SHORT_STACK
     if _has_unnamed_above(kind, anatomy, blame):
         yield UNNAMED
+
+
+def _is_elsewhere(kind: CrashKind, anatomy: Anatomy) -> bool:
+    """Whether the registers of a WARN are those of another function than its header names."""
+    counter = anatomy.counter
+    if kind is not CrashKind.WARNING or counter is None or not anatomy.header.functions:
+        return False
+    named = anatomy.header.functions[0]
+    return readable_name(named.function) != readable_name(counter.function)
 
 
 def _has_unopened_part(anatomy: Anatomy) -> bool:

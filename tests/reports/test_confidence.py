@@ -90,3 +90,11 @@ WITHOUT_FUNCTION = {
 def test_panic_without_function_is_doubtful(text: str) -> None:
     report = describe(raw_report(text))
     assert (report.function, report.confidence) == ("", WITHOUT_FUNCTION[text])
+
+
+def test_registers_of_another_warning_are_seen() -> None:
+    header = "WARNING: CPU: 1 PID: 8 at net/nic.c:3 nic_poll.isra.0+0x1f/0x40\n"
+    own = header + "RIP: 0010:nic_poll+0x1f/0x40\n" + trace("nic_irq")
+    assert describe(raw_report(own)).doubts == ()
+    others = header + "RIP: 0010:nic_stop+0x1f/0x40\n" + trace("nic_irq")
+    assert describe(raw_report(others)).doubts == (confidence.INTERLEAVED,)

@@ -124,4 +124,4 @@ def _access_of(raw: RawReport) -> str:
 
 def _message_of(raw: RawReport) -> str:
     """Return the text below the header, where that is only a place."""
-    return mask(raw.lines[1].text) if len(raw.lines) > 1 else "panicked"
+    return (mask(raw.lines[1].text) if len(raw.lines) > 1 else "") or "panicked"

@@ -6,7 +6,6 @@ exits: one journal that hangs would keep the daemon from stopping.
 """
 
 import asyncio
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -54,10 +53,11 @@ class WorkerThread:
         """Whether there is a thread; after `close` only for as long as a call hangs."""
         return self._thread is not None
 
-    async def call(self, job: Callable[[], T]) -> T:
+    async def call(self, job: Callable[[], T], discard: Callable[[T], None] | None = None) -> T:
         """Call ``job`` in the thread, and return or raise what it does.
 
-        A cancelled wait does not stop the job, unless it has not begun.
+        A cancelled wait does not stop the job, unless it has not begun. ``discard`` closes a result
+        for which nobody waits any more.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
@@ -65,6 +65,8 @@ class WorkerThread:
         def settle(result: list[T], error: Exception | None) -> None:
             # The wait was cancelled.
             if answer.done():
+                if discard is not None and result:
+                    discard(result[0])
                 return
             if error is not None:
                 answer.set_exception(error)
@@ -81,12 +83,21 @@ class WorkerThread:
             # SystemExit would end the thread, and nobody would hear of it.
             except BaseException as error:
                 failure = RuntimeError(repr(error))
-            # The loop may have been closed meanwhile.
-            with contextlib.suppress(RuntimeError):
+            try:
                 loop.call_soon_threadsafe(settle, result, failure)
+            # The loop has been closed meanwhile.
+            except RuntimeError:
+                if discard is not None and result:
+                    discard(result[0])
 
         self._enqueue(_Call(make, lambda: not answer.done()))
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # The result came in the moment of the cancellation.
+            if discard is not None and not answer.cancelled() and answer.exception() is None:
+                discard(answer.result())
+            raise
 
     def close(self) -> None:
         """Let the thread end when its calls are made, without waiting; `call` starts it again."""

@@ -141,7 +141,9 @@ class Watcher:
             _report_unwatched("files", describe_import_error(WATCHDOG, error))
             return None
         try:
-            watch = await self._worker.call(lambda: FileWatch(directories, is_wanted))
+            watch = await self._worker.call(
+                lambda: FileWatch(directories, is_wanted), discard=FileWatch.close
+            )
         except CannotWatch as error:
             _report_unwatched("files", str(error))
             return None
@@ -177,12 +179,17 @@ class Watcher:
     async def _start_module_watch(self) -> None:
         try:
             async with asyncio.timeout(MAX_CHANGE_S):
-                watch = await self._worker.call(_open_module_watch)
+                watch = await self._worker.call(
+                    _open_module_watch, discard=lambda watch: watch.close()
+                )
         except OSError as error:
             _report_unwatched("modules", describe_expected(error))
             return
         except Exception as error:
             _report_unwatched("modules", describe_import_error(PYROUTE2, error))
+            return
+        if self._is_closed:
+            watch.close()
             return
 
         def on_readable() -> None:

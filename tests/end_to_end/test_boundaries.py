@@ -48,6 +48,8 @@ ELSEWHERE = (
     "partial(self._run, number, pipeline)",
     # Runs only where a thread hangs as its sink is removed: tested in tests/sinks/test_manager.py.
     "lambda _: callback()",
+    # Runs in a command, which is no part of the daemon: tested in tests/cli/test_reports_decode.py.
+    'jobs.supervise("progress", show)',
     # Runs a minute after a report could not be written: tested in tests/spool/test_recorder.py.
     "guard(JOB, self._write_soon)",
     # Runs only after another error: tested below, with a reload that fails.

@@ -3,6 +3,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -142,3 +143,34 @@ def test_system_exit_in_call_keeps_the_thread() -> None:
             worker.close()
 
     assert asyncio.run(ask()) == 3
+
+
+@pytest.mark.parametrize("after_result", [False, True])
+def test_result_nobody_waits_for_is_closed(after_result: bool) -> None:
+    discarded: list[str] = []
+    made = threading.Event()
+    worker = WorkerThread("opener", ends_idle=True)
+
+    def open_something() -> str:
+        made.wait(5)
+        return "opened"
+
+    async def run() -> None:
+        waiting = asyncio.ensure_future(worker.call(open_something, discarded.append))
+        await asyncio.sleep(0)
+        if after_result:
+            made.set()
+            # The thread hands its result over while the loop does not run.
+            while worker.is_alive:
+                time.sleep(0.001)
+            asyncio.get_running_loop().call_soon(waiting.cancel)
+        else:
+            waiting.cancel()
+            made.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        while not discarded:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+    assert discarded == ["opened"]

@@ -17,6 +17,7 @@ from klogd_py.reports.describe import describe
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.sources.capture_chain import CaptureChain
 from klogd_py.sources.source import Source
+from klogd_py.system.jobs import Jobs
 from klogd_py.system.progress import PERIOD_S, Progress, ProgressLine
 
 
@@ -55,12 +56,20 @@ async def read_reports(stream: Source, manager: SymbolManager, reports: list[Rep
         # A report may come before its end was seen, and again then.
         raw_reports[id(raw.header.record)] = raw
 
+    jobs = Jobs()
     try:
         pipeline = Pipeline(
-            stream, _Nowhere(), manager, CaptureClock(), live=False, once=False, on_report=keep
+            stream,
+            _Nowhere(),
+            manager,
+            CaptureClock(),
+            live=False,
+            once=False,
+            jobs=jobs,
+            on_report=keep,
         )
         pipeline.reader.running.set()
-        with _progress(stream, pipeline):
+        with _progress(stream, pipeline, jobs):
             status = await pipeline.run()
             await pipeline.finish()
     finally:
@@ -78,7 +87,7 @@ def _describe(raw: RawReport) -> Report:
 
 
 @contextlib.contextmanager
-def _progress(stream: Source, pipeline: Pipeline) -> Iterator[None]:
+def _progress(stream: Source, pipeline: Pipeline, jobs: Jobs) -> Iterator[None]:
     """Show how far the reading has come; nothing else is printed meanwhile."""
     chain = stream if isinstance(stream, CaptureChain) else CaptureChain([], [])
     line = ProgressLine(sys.stderr)
@@ -97,7 +106,7 @@ def _progress(stream: Source, pipeline: Pipeline) -> Iterator[None]:
                     )
                 )
 
-    showing = asyncio.get_running_loop().create_task(show())
+    showing = asyncio.get_running_loop().create_task(jobs.supervise("progress", show))
     try:
         yield
     finally:

@@ -220,6 +220,7 @@ def test_public_report_is_public_once_more() -> None:
         ),
         ("Oops: 0002 [#1] PREEMPT SMP NOPTI", "Oops: 0002 [#1] PREEMPT SMP NOPTI"),
         ("Oops: 0002 [#1] SMP alice", "Oops: 0002 [#1] SMP ..."),
+        ("Internal error: Oops - BUG: 0 [#1] SMP", "Internal error: Oops - BUG: ... [#1] SMP"),
         ("---[ end trace 0123456789abcdef ]---", "---[ end trace ]---"),
         (
             "INFO: task a:8 blocked for more than 120 seconds.",

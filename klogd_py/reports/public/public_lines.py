@@ -78,7 +78,7 @@ _OOPS_FORM = re.compile(
     r":(?P<words>.{0,200})",
     re.ASCII,
 )
-_OOPS_WORD = re.compile(r"Oops:|Oops|-|\[#\d{1,6}\]|[0-9a-f]{4}|0{8}[0-9a-f]{8}", re.ASCII)
+_OOPS_WORD = re.compile(r"Oops:?|BUG:?|-|\[#\d{1,6}\]|[0-9a-f]{4}|0{8}[0-9a-f]{8}", re.ASCII)
 # Of the lines that begin so, the words are shown that cannot tell anything
 _WORDS_FORM = re.compile(
     r"(?:(?:NMI )?watchdog: |rcu: |traps: |\[ )?"

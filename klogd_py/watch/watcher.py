@@ -169,12 +169,13 @@ class Watcher:
 
     async def watch_modules(self, wanted: bool) -> None:
         """Watch for modules that are loaded or removed, or stop doing so."""
-        if self._close_modules is not None:
-            if not wanted:
-                self._close_modules()
-                self._close_modules = None
-        elif wanted:
-            await self._start_module_watch()
+        async with self._lock:
+            if self._close_modules is not None:
+                if not wanted:
+                    self._close_modules()
+                    self._close_modules = None
+            elif wanted and not self._is_closed:
+                await self._start_module_watch()
 
     async def _start_module_watch(self) -> None:
         try:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from klogd_py.record.report import Confidence, Frame, Report, ReportSeverity, Source, Stack
-from klogd_py.reports.documents.facts import describe_frame
+from klogd_py.reports.documents.facts import describe_frame, describe_place
 from klogd_py.reports.documents.html_page import html_page
 from klogd_py.reports.documents.occurrences import Occurrences, occurrences_of
 from klogd_py.reports.documents.sentry import event_id, sentry_event
@@ -106,6 +106,17 @@ def test_text_marks_the_blamed_frame_once() -> None:
     assert looks["  ? nic_irq+0x40/0x40 [nic]"] is Look.NOISE
     assert looks["  net_rx_action+0x3f1/0x8a0"] is Look.PLAIN
     assert [*looks.values()].count(Look.BLAMED) == 1
+
+
+def test_copy_of_blamed_function_is_marked() -> None:
+    copy = Frame(f"{REPORT.function}.isra.0", 0x1F, 0x40)
+    report = make_report(stacks=(Stack("Call Trace", (copy,)),))
+    assert f"> {REPORT.function}.isra.0+0x1f/0x40" in plain_text(report, ONCE, UTC)
+
+
+def test_place_says_if_kind_names_none() -> None:
+    report = make_report(function="", module="", confidence=Confidence.HIGH)
+    assert describe_place(report).startswith("not stated: ")
 
 
 def test_frame_shows_module_and_source_line() -> None:

@@ -104,6 +104,8 @@ def _describe_severity(report: Report) -> str:
 def describe_place(report: Report) -> str:
     """Return where it happened: ``nic_poll in module nic, drivers/net/nic.c:18``."""
     if not report.function:
+        if report.confidence is Confidence.HIGH:
+            return "not stated: reports of this kind name no function"
         return "not known: the log shows no function to blame"
     module = f" in module {report.module}" if report.module else ""
     return f"{report.function}{module}{'' if report.at else _describe_source(report)}"

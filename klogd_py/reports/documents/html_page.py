@@ -12,6 +12,7 @@ from itertools import groupby
 
 from klogd_py.record.quantity import quantity
 from klogd_py.record.report import Confidence, Frame, Report, Stack
+from klogd_py.reports.blame.demangle import readable_name
 from klogd_py.reports.documents.facts import (
     Fact,
     describe_frame,
@@ -105,7 +106,7 @@ def _marked(frames: Iterable[Frame], blamed: str) -> Iterator[tuple[Frame, str]]
     """
     is_marked = False
     for frame in frames:
-        if not is_marked and frame.reliable and frame.function == blamed:
+        if not is_marked and frame.reliable and readable_name(frame.function) == blamed:
             is_marked = True
             yield frame, "blamed"
         elif frame.noise:

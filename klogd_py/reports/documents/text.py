@@ -13,6 +13,7 @@ from enum import Enum
 from msgspec import Struct
 
 from klogd_py.record.report import Frame, Report, Stack
+from klogd_py.reports.blame.demangle import readable_name
 from klogd_py.reports.documents.facts import Fact, describe_frame, main_facts, more_facts
 from klogd_py.reports.documents.occurrences import Occurrences
 
@@ -76,7 +77,7 @@ def _stack_lines(stack: Stack, blamed: str) -> Iterator[TextLine]:
     yield TextLine(stack.label, Look.HEADING)
     is_marked = False
     for frame in stack.frames:
-        is_blamed = not is_marked and frame.reliable and frame.function == blamed
+        is_blamed = not is_marked and frame.reliable and readable_name(frame.function) == blamed
         is_marked |= is_blamed
         yield TextLine(
             f"{'> ' if is_blamed else '  '}{describe_frame(frame)}", _look(frame, is_blamed)

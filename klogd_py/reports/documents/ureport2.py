@@ -13,6 +13,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.report import Frame, Report, Stack
+from klogd_py.reports.blame.demangle import readable_name
 from klogd_py.reports.public.public import make_public
 
 _MAX_REASON = 512
@@ -110,7 +111,7 @@ def _package(release: str, arch: str) -> dict[str, object]:
 def _main_stack(report: Report) -> Stack:
     """Return the first stack with the function to blame, or the first one."""
     for stack in report.stacks:
-        if any(frame.function == report.function for frame in stack.frames):
+        if any(readable_name(frame.function) == report.function for frame in stack.frames):
             return stack
     return report.stacks[0] if report.stacks else Stack("")
 

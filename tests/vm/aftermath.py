@@ -10,7 +10,7 @@ import json
 import re
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -31,7 +31,7 @@ SILENCE_S = 3
 # An emulated machine takes so long to take a report apart
 PAUSE = "sleep 0.5"
 ALL_LIMIT_S = 240 * SLOWNESS
-SETTLE_LIMIT_S = 120 * SLOWNESS
+WAIT_LIMIT_S = 90 * SLOWNESS
 
 _MARK = re.compile(r"vm-lab crash (?P<name>[\w-]+) (?P<wall_s>\d+\.\d+)")
 _SYSLOG_LINE = re.compile(r" klogd-py: report .* id=(?P<id>\S+)$")
@@ -75,6 +75,11 @@ class Aftermath(Struct, frozen=True):
         """Return the reports of a crash in klogd-py's file."""
         return [report for report in self.documents if self.mark_of(report).name == name]
 
+    def spooled_of(self, comm: str) -> list[Report]:
+        """Return the reports of crashes in a process of this name."""
+        found = (said.report for said in self.spooled.values())
+        return [report for report in found if report.process.comm == comm]
+
     def delay_s(self, said: Said) -> float:
         """Return how long after its last line a report was there."""
         assert said.report.usec is not None, said.report.title
@@ -103,17 +108,16 @@ def provoke(session: Session, names: Sequence[str]) -> None:
     session.wait_until_written()
 
 
-def settle(session: Session) -> Aftermath:
-    """Return what is known once no more reports come."""
-    until = time.monotonic() + SETTLE_LIMIT_S
-    before = collect(session)
-    while time.monotonic() < until:
+def wait_for(session: Session, has_all: Callable[[Aftermath], bool]) -> Aftermath:
+    """Return what is known when it has all that is waited for, and a while later; or at a limit.
+
+    Whether more came than should is then seen as well.
+    """
+    until = time.monotonic() + WAIT_LIMIT_S
+    while time.monotonic() < until and not has_all(collect(session)):
         time.sleep(SILENCE_S)
-        after = collect(session)
-        if after.issues == before.issues:
-            return after
-        before = after
-    raise TimeoutError(f"reports still come after {SETTLE_LIMIT_S} s")
+    time.sleep(SILENCE_S)
+    return collect(session)
 
 
 def collect(session: Session) -> Aftermath:

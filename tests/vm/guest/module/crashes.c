@@ -9,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
@@ -34,9 +35,9 @@
 /* Longer than twice watchdog_thresh=2, and shorter than until the second report. */
 #define LOCKUP_MS 6500
 /* Longer than rcu_cpu_stall_timeout=3. */
-#define STALL_MS 5000
+#define STALL_MS 4500
 /* Longer than hung_task_timeout_secs=5 and one check. */
-#define HANG_MS 9000
+#define HANG_MS 8000
 /* Longer than it takes to print a report. */
 #define RECURSION_MS 500
 /* So many have room in the smallest ring buffer, 128 KiB. */
@@ -127,20 +128,23 @@ static noinline void write_after_free(void)
 #ifdef CONFIG_DEBUG_SPINLOCK
 static DEFINE_SPINLOCK(lock);
 
-static void release_lock(struct timer_list *unused)
+static enum hrtimer_restart release_lock(struct hrtimer *unused)
 {
 	arch_spin_unlock(&lock.rlock.raw_lock);
+	return HRTIMER_NORESTART;
 }
-
-static DEFINE_TIMER(release_timer, release_lock);
 #endif
 
-/* Reported, it would be a deadlock: a timer ends it. */
+/* Reported, it would be a deadlock: an interrupt ends it. The thread for softirqs may not get the processor. */
 static noinline void take_lock_twice(void)
 {
 #ifdef CONFIG_DEBUG_SPINLOCK
+	static struct hrtimer release;
+
+	hrtimer_init(&release, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	release.function = release_lock;
 	spin_lock(&lock);
-	mod_timer(&release_timer, jiffies + msecs_to_jiffies(RECURSION_MS));
+	hrtimer_start(&release, ms_to_ktime(RECURSION_MS), HRTIMER_MODE_REL);
 	spin_lock(&lock);
 	spin_unlock(&lock);
 	/* The first spin_lock() counts as well; the lock is free */
@@ -354,8 +358,5 @@ bool make_crash(const char *name)
 
 void end_crashes(void)
 {
-#ifdef CONFIG_DEBUG_SPINLOCK
-	del_timer_sync(&release_timer);
-#endif
 	del_timer_sync(&hang_timer);
 }

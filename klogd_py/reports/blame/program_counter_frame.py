@@ -24,20 +24,22 @@ def stacks_with_counter(anatomy: Anatomy) -> tuple[TracedStack, ...]:
         return anatomy.stacks
     counter = anatomy.counters[0]
     traces = anatomy.stacks_after(counter.line)
-    if not traces or _has_counter(traces[0], counter.frame):
+    # They print it as one that is not reliable: a leaf function may have no frame.
+    is_doubtful = anatomy.kernel.arch.startswith(("ppc", "s390"))
+    if not traces or _has_counter(traces[0], counter.frame, is_doubtful):
         return anatomy.stacks
     whole = structs.replace(traces[0], frames=(counter.frame, *traces[0].frames))
     return tuple(whole if stack is traces[0] else stack for stack in anatomy.stacks)
 
 
-def _has_counter(stack: TracedStack, counter: Frame) -> bool:
+def _has_counter(stack: TracedStack, counter: Frame, is_doubtful: bool) -> bool:
     """Whether a stack needs no frame of the program counter.
 
-    It begins in that function, holds that place further on, or shows the path to what prints it.
+    It begins in that function, in a frame that may be ``is_doubtful``, holds that place further on, or shows the path to what prints it.
     """
     if any((frame.function, frame.offset) == _place(counter) for frame in stack.frames):
         return True
-    first = next((frame.function for frame in stack.frames if frame.reliable), "")
+    first = next((frame.function for frame in stack.frames if frame.reliable or is_doubtful), "")
     return first == counter.function or noise_family(first) == _PRINTING
 
 

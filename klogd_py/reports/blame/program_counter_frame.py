@@ -35,7 +35,8 @@ def stacks_with_counter(anatomy: Anatomy) -> tuple[TracedStack, ...]:
 def _has_counter(stack: TracedStack, counter: Frame, is_doubtful: bool) -> bool:
     """Whether a stack needs no frame of the program counter.
 
-    It begins in that function, in a frame that may be ``is_doubtful``, holds that place further on, or shows the path to what prints it.
+    It begins in that function, in a frame that may be ``is_doubtful``, holds that place further on,
+    or shows the path to what prints it.
     """
     if any((frame.function, frame.offset) == _place(counter) for frame in stack.frames):
         return True

@@ -21,8 +21,8 @@ FAF = COLLECTION / "faf/sample_reports"
 SATYR_REPORTS = sorted(path.stem for path in (SATYR / "expected").glob("*.json")) or ["none"]
 # In "ureport_kerneloops2" frames were left out by hand.
 FAF_REPORTS = sorted(path.name for path in FAF.glob("ureport*[!2]")) or ["none"]
-# satyr counts addresses without a symbol as frames. It does not count the caller in the last line of
-# a stack of arm.
+# satyr counts addresses without a symbol as frames. It does not count the caller in the last line
+# of a stack of arm.
 UNCOUNTED = {"gitlog-02": -2, "gitlog-07": 2}
 # The first frame has no symbol.
 OTHER_FIRST = {"rhbz-1040900-s390x-2"}

@@ -23,6 +23,7 @@ from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.sources.source import Source
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.jobs import Jobs
 
 
@@ -141,6 +142,9 @@ class Daemon:
             self.flow.sink_factory.preopen(user, self.config)
             if self._runs_until_stopped:
                 self.reporting.reporter.open_socket_for(user.number, self.config.status)
+            if self.flow.reports is not None:
+                owner = FileOwner(user.number, user.group)
+                self.flow.reports.make_spool(self.config.reports, owner)
             import_used_modules(self.config)
         privileges.drop_privileges(user)
 

@@ -6,6 +6,7 @@ ring buffer is read again at the start, although the sinks have come further: of
 only half printed when the daemon was killed, no line is missing then.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,9 +21,11 @@ from klogd_py.reports.describe import describe
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.reports.report_counts import ReportCounts
 from klogd_py.spool.recorder import ReportRecorder
+from klogd_py.spool.report_directory import ReportDirectory
 from klogd_py.spool.retention import Limits
 from klogd_py.spool.settings import HookSettings, ReportSettings
 from klogd_py.spool.store import ReportStore
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.jobs import Jobs
 
 # Among the positions of the sinks, none of which can have such a name
@@ -46,6 +49,15 @@ class CrashReports:
     def counts(self) -> ReportCounts:
         """What the status and the metrics show."""
         return self._store.counts
+
+    def make_spool(self, section: ReportsSection, owner: FileOwner) -> None:
+        """Make the directory as root for the user who is to write into it.
+
+        Where that fails, the first write says so.
+        """
+        if section.enabled and section.spool:
+            with contextlib.suppress(OSError):
+                ReportDirectory(Path(section.spool)).create(owner)
 
     def take(self, raw: RawReport) -> None:
         """Take a report of the pipeline."""

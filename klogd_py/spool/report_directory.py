@@ -20,6 +20,7 @@ from pathlib import Path
 
 from klogd_py.spool.errors import SpoolNotUsable
 from klogd_py.spool.retention import REPORT_LIMIT_BYTES, StoredFile
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import Directory, directory_of
 
@@ -45,14 +46,17 @@ class ReportDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def create(self) -> None:
-        """Create the directory, below one that exists, and correct its mode."""
+    def create(self, new_for: FileOwner | None = None) -> None:
+        """Create the directory, below one that exists, and correct its mode.
+
+        Root makes it for ``new_for``, or for the owner of the directory above.
+        """
         with directory_of(self.path) as above:
             try:
                 os.mkdir(above.name, DIRECTORY_MODE, dir_fd=above.descriptor)
             except FileExistsError:
                 return
-            owner = above.owner
+            owner = new_for or above.owner
         with self._opened() as descriptor:
             # The umask of the service does not apply.
             os.fchmod(descriptor, DIRECTORY_MODE)

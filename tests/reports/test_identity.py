@@ -24,15 +24,17 @@ def test_names_of_boot_sort_by_time() -> None:
     assert len(set(names)) == 4
 
 
-def test_boot_time_and_text_decide() -> None:
+def test_boot_time_text_and_number_decide() -> None:
     names = {
         report_id(BOOT_ID, 5, HEADER),
         report_id(BOOT_ID[::-1], 5, HEADER),
         report_id(BOOT_ID, 6, HEADER),
         report_id(BOOT_ID, 5, HEADER + "8"),
         report_id(BOOT_ID, None, HEADER),
+        report_id(BOOT_ID, 5, HEADER, 9),
+        report_id(BOOT_ID, 5, HEADER, 10),
     }
-    assert len(names) == 5
+    assert len(names) == 7
 
 
 def test_wall_clock_and_symbols_are_left_out() -> None:

@@ -22,7 +22,6 @@ from functools import partial
 from klogd_py.record.report import Report
 from klogd_py.reports.announcement import shown_safely
 from klogd_py.reports.document import encode
-from klogd_py.reports.public.public import make_public
 from klogd_py.reports.report_counts import HookOutcome, ReportCounts
 from klogd_py.spool.settings import HookSettings
 from klogd_py.system.errors import describe_expected
@@ -142,6 +141,9 @@ class ReportHook:
         while self._waiting and self.settings.command:
             report = self._waiting.popleft()
             if self.settings.is_public:
+                # Imported here: few hooks need it, and its words take memory.
+                from klogd_py.reports.public.public import make_public
+
                 report = make_public(report)
             job = partial(self._program.run, self.settings, environment_of(report), encode(report))
             self._count(*await self._worker.call(job))

@@ -81,7 +81,9 @@ class ReportRecorder:
         seq = raw.header.record.seq
         if seq is not None and self._store.is_known(seq):
             return
-        report = self._describe(raw)
+        report = self._jobs.call(JOB, partial(self._describe, raw), None)
+        if report is None:
+            report = self._describe_header(raw)
         if not raw.is_complete:
             self._store.add_open(structs.replace(report, truncated=True))
         elif (panicked_before := self._recent.get(report.id)) is None:
@@ -117,6 +119,12 @@ class ReportRecorder:
         early, self._early = self._early, []
         for raw in early:
             self._jobs.call(JOB, partial(self.take, raw), None)
+
+    def _describe_header(self, raw: RawReport) -> Report:
+        """Return a report with what its header says; its other lines are text alone."""
+        only_header = structs.replace(raw, lines=raw.lines[:1], truncated=True)
+        text = tuple(line.text for line in raw.lines)
+        return structs.replace(self._describe(only_header), text=text)
 
     def _remember(self, report: Report) -> None:
         self._recent[report.id] = report.panicked

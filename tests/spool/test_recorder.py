@@ -2,6 +2,7 @@
 """Reports of the pipeline: described, kept, counted and announced once each."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -42,10 +43,20 @@ def describe(found: RawReport) -> Report:
     )
 
 
+def describe_one_line(found: RawReport) -> Report:
+    (_,) = found.lines
+    return describe(found)
+
+
 class Recorded:
     """A recorder, and what it has given to the sinks."""
 
-    def __init__(self, path: Path | None, boot_id: str = BOOT_ID) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        boot_id: str = BOOT_ID,
+        describe: Callable[[RawReport], Report] = describe,
+    ) -> None:
         self.entries: list[Entry] = []
         self.store = ReportStore(boot_id, Jobs())
         self.recorder = ReportRecorder(describe, self.entries.extend, self.store, Jobs())
@@ -74,6 +85,20 @@ def test_report_is_announced_and_kept(tmp_path: Path) -> None:
     assert Spool(tmp_path / "reports").load("id-7").text == ("WARNING: at f.c:1 f",)
     assert found.recorder.counts.by_kind == {("warning", ReportSeverity.WARNING): 1}
     assert found.recorder.counts.spool.reports == 1
+
+
+def test_report_that_is_not_understood_is_kept(tmp_path: Path) -> None:
+    found = Recorded(tmp_path / "reports", describe=describe_one_line)
+
+    async def job() -> None:
+        await found.recorder.start(0)
+        whole = raw(7)
+        found.recorder.take(msgspec.structs.replace(whole, lines=(*whole.lines, *whole.lines)))
+        await found.settle()
+
+    asyncio.run(job())
+    assert found.announced == [("id-7", 1)]
+    assert Spool(tmp_path / "reports").load("id-7").text == ("WARNING: at f.c:1 f",) * 2
 
 
 def test_thousand_repeats_make_few_entries(tmp_path: Path) -> None:

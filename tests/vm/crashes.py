@@ -117,7 +117,12 @@ NO_CRASHES = {
 _WATCHDOG = "/proc/sys/kernel/watchdog_thresh"
 _HUNG = "/proc/sys/kernel/hung_task"
 _STALL = "/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout"
+# Another module makes klogd-py load the symbols again. Emulated, that takes seconds, in which the
+# reports before it should not fall.
+_LATER = "sleep 2.5"
 BEFORE = {
+    "load_fail": _LATER,
+    "load_oops": _LATER,
     "hung": f"echo 1 >{_HUNG}_check_interval_secs; echo 1 >{_HUNG}_warnings; "
     f"echo 5 >{_HUNG}_timeout_secs",
     "lockup": f"echo 2 >{_WATCHDOG}",

@@ -48,7 +48,8 @@ class Batch:
     ``traces`` are the traces that ended with these records, ``reports`` the reports of crashes
     that ended, or should be kept now. ``symbolized`` is set by the stage of the symbols.
     ``is_last``: nothing of this stream, or of this boot, follows, so no stage may hold anything
-    back; ``next_boot`` is then the boot that follows, if one does.
+    back; ``next_boot`` is then the boot that follows, if one does. ``read_s`` is when the last of
+    the items was pushed, on the clock of the stages; ``None`` without items.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Batch:
         "is_last",
         "items",
         "next_boot",
+        "read_s",
         "reports",
         "symbolized",
         "traces",
@@ -78,6 +80,7 @@ class Batch:
         self.symbolized: Symbolized | None = None
         self.is_last = is_last
         self.next_boot = next_boot
+        self.read_s: float | None = None
         self._records: list[Record] | None = None
         self._texts: list[str] | None = None
         self._address_lines: Sequence[int] | None = None
@@ -87,12 +90,14 @@ class Batch:
         self, items: Sequence[Record | Gap], traces: Sequence[RecognisedTrace] = ()
     ) -> "Batch":
         """Return a batch of other items in the place of this one, with more traces."""
-        return Batch(
+        batch = Batch(
             items,
             traces=(*self.traces, *traces),
             is_last=self.is_last,
             next_boot=self.next_boot,
         )
+        batch.read_s = self.read_s
+        return batch
 
     def followed_by(self, other: "Batch") -> "Batch":
         """Return a batch with the items of ``other`` behind those of this one."""

@@ -58,10 +58,13 @@ class ReportStage(Stage):
         if not self._kinds:
             return batch
         reports: list[RawReport] = []
+        # Silence begins when records are read, also where they wait for symbols afterwards. It
+        # ends with the next batch, which may have waited meanwhile.
+        read_s = now_s if batch.read_s is None else batch.read_s
         if batch.symbolized is not None and batch.symbolized.entries:
-            reports += self._detect(batch, batch.symbolized.entries, now_s)
+            reports += self._detect(batch, batch.symbolized.entries, read_s)
         if not self._detector.is_idle:
-            reports += self._detector.tick(now_s)
+            reports += self._detector.tick(read_s)
         if batch.is_last or batch.next_boot is not None:
             # The rest of a report comes when the ring has been read again.
             reports += self._detector.snapshot() if self._live else self._detector.finish()
@@ -71,7 +74,7 @@ class ReportStage(Stage):
             batch.reports = tuple(reports)
         return batch
 
-    def _detect(self, batch: Batch, entries: Sequence[Entry], now_s: float) -> list[RawReport]:
+    def _detect(self, batch: Batch, entries: Sequence[Entry], read_s: float) -> list[RawReport]:
         may_begin: Sequence[int] = batch.crash_lines
         if may_begin and len(batch.records) < len(entries):
             may_begin = _entry_indices(entries, may_begin)
@@ -81,7 +84,7 @@ class ReportStage(Stage):
             may_begin = [places[at] for at in may_begin if at in places]
             entries = [entries[at] for at in new]
         self._note_seq(entries)
-        return self._detector.push(entries, may_begin, now_s)
+        return self._detector.push(entries, may_begin, read_s)
 
     def flush(self) -> Batch:
         """Return nothing: `push` ends the reports of a batch that is the last."""

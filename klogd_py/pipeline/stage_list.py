@@ -47,6 +47,7 @@ class StageList:
         A batch that `is_last` takes with it all that is held.
         """
         assert self._suspended is None
+        batch.read_s = now_s if batch.items else None
         return self._run(0, batch, now_s)
 
     def resume(self, now_s: float) -> Batch:

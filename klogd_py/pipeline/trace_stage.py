@@ -36,6 +36,8 @@ class TraceStage(Stage):
         self._live = live
         self._keeps_all = keeps_all
         self._buffer = TraceBuffer(origin)
+        # When the last of the held records was read
+        self._read_s: float | None = None
         # The batch for which the loaded modules were compared
         self._compared_for: Batch | None = None
 
@@ -64,8 +66,13 @@ class TraceStage(Stage):
         if self._buffer.is_idle and not may_begin:
             self._buffer.pass_by(batch.items)
             return batch
+        if batch.read_s is not None:
+            self._read_s = batch.read_s
         observed = self._buffer.push(batch.items, may_begin, now_s, may_hold=may_hold)
-        return batch.with_items(observed.ready, observed.traces)
+        passed = batch.with_items(observed.ready, observed.traces)
+        if observed.ready:
+            passed.read_s = self._read_s
+        return passed
 
     def flush(self) -> Batch:
         """Return all held records, and every open trace."""

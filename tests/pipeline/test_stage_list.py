@@ -8,6 +8,7 @@ import pytest
 from klogd_py.oops import address_scanner
 from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import MAX_HOLD_S
 from klogd_py.pipeline import symbol_stage, symbolize
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
@@ -16,9 +17,13 @@ from klogd_py.pipeline.stage import Stage, SymbolRequest
 from klogd_py.pipeline.stage_list import StageList, raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Gap, LookupFailure, Record, Severity, SymbolAddress
+from klogd_py.reports.detection.detector import DEFAULT_KINDS
+from klogd_py.reports.detection.open_report import SILENCE_S
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_set import SymbolSet
+from tests.reports.lines import NULL_DEREF, WARNING
 from tests.symbolizer import FixedResolver
 
 FRAME = "RIP: 0010:0xffffffff81000100"
@@ -64,14 +69,23 @@ class AskingStage(Stage):
         return SymbolRequest.LOADED if batch.items else None
 
 
+class UnprovenSymbols(BootSymbols):
+    """Symbols of which each trace may prove something."""
+
+    reads_traces = True
+
+
 def resolve_nothing(_address: int) -> SymbolAddress | LookupFailure:
     return LookupFailure.OUTSIDE
 
 
-def make_stages(resolve: Resolve = resolve_nothing, *, live: bool = True) -> Stages:
+def make_stages(
+    resolve: Resolve = resolve_nothing, *, live: bool = True, has_reports: bool = False
+) -> Stages:
     boots = BootSymbols(SymbolSet(FixedResolver(resolve)))
     naming = Naming(Origin.RECORDS if live else Origin.CAPTURE)
-    return Stages(boots, CaptureClock(), naming, raise_error, live=live)
+    kinds = DEFAULT_KINDS if has_reports else frozenset[CrashKind]()
+    return Stages(boots, CaptureClock(), naming, raise_error, live=live, report_kinds=kinds)
 
 
 def texts_of(batch: Batch) -> list[str]:
@@ -190,3 +204,32 @@ def test_limiter_returns_batch_that_it_did_not_change() -> None:
     stages.rate_limiter.configure(burst=2)
     batch = Batch(records("a", "b", prefix=6))
     assert stages.push(batch, 0.0) is batch
+
+
+def test_silence_begins_while_lines_are_held() -> None:
+    """The lines of a trace without its end are held for a second."""
+    boots = UnprovenSymbols(SymbolSet(FixedResolver(resolve_nothing)))
+    naming = Naming(Origin.RECORDS)
+    stages = Stages(
+        boots, CaptureClock(), naming, raise_error, live=True, report_kinds=DEFAULT_KINDS
+    )
+    assert not stages.push(Batch(records(*WARNING[:-1])), 10.0).items
+    due_s = stages.deadline()
+    assert due_s == 10.0 + MAX_HOLD_S
+    assert texts_of(stages.push(Batch([]), due_s)) == [*WARNING[:-1]]
+    assert stages.deadline() == 10.0 + SILENCE_S
+
+
+def test_silence_begins_before_symbols_are_loaded() -> None:
+    """A batch that waited meanwhile comes before the silence is over."""
+    stages = make_stages(has_reports=True)
+    stages.kaslr_stage.reload_on_oops = True
+    stages.push(Batch(records(*NULL_DEREF[:5])), 10.0)
+    assert stages.request is SymbolRequest.AT_OOPS
+    stages.resume(10.0 + 2 * SILENCE_S)
+    assert stages.deadline() == 10.0 + SILENCE_S
+    rest = records(*NULL_DEREF)[5:]
+    (early,) = stages.push(Batch(rest), 10.0 + 2 * SILENCE_S).reports
+    assert not early.is_complete
+    (report,) = stages.push(Batch([]), 10.0 + 3 * SILENCE_S).reports
+    assert len(report.lines) == len(NULL_DEREF)

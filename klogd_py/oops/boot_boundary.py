@@ -4,12 +4,15 @@
 The load address inferred for one boot does not hold for the next. A boot begins with the banner of
 a kernel and behind the line that journalctl prints between two boots, or, without them, with a
 timestamp that runs back, as `klogd_py.oops.stamp_order` says. In a log whose newest line is first,
-a boot ends with its banner. Lines end at line feeds and nowhere else.
+a boot ends with its banner. The stamps of each host that lines state are compared apart, as in the
+file of a syslog daemon that receives from several; where a host is first seen, with those before.
+Lines end at line feeds and nowhere else.
 
 Source of truth: init/main.c ``linux_banner``; src/journal/journalctl.c of systemd.
 """
 
 import re
+from copy import copy
 from itertools import groupby
 
 from msgspec import Struct
@@ -31,6 +34,8 @@ _SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}[]s@ ]")
 # The stamp of the first lines, and its end, for which a search is faster
 _ZERO, _ZEROS = b"0.000000]", b"0000]"
 _RAW_LINE = re.compile(rb"[0-9]+,[0-9]+,[0-9]+,")
+# Hosts whose stamps are remembered
+_MAX_HOSTS = 1024
 _LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
 
 
@@ -44,18 +49,26 @@ def banner_release(text: str) -> str | None:
 
 
 class NextBoot(Struct, frozen=True):
-    """A boot that begins with some record, and the release of its kernel, if that is known."""
+    """A boot that begins with some record.
+
+    ``release`` is that of its kernel, if that is known; ``host`` the machine that boots, empty if
+    none is stated.
+    """
 
     release: str | None = None
+    host: str = ""
 
 
 class BootBoundary:
-    """Tells the boots of one stream apart. Mutable: the order of its timestamps."""
+    """Tells the boots of one stream apart. Mutable: the order of the timestamps of each host."""
 
     def __init__(self, *, only_banners: bool = False) -> None:
         """``only_banners``: timestamps are not looked at."""
         self._only_banners = only_banners
-        self._order = StampOrder()
+        # Of the host whose records come now, which is empty as long as none is stated
+        self._order, self._host = StampOrder(), ""
+        # Of the other hosts
+        self._others: dict[str, StampOrder] = {}
         # A banner has ended a boot of a log whose newest line is first
         self._has_ended = False
 
@@ -65,6 +78,8 @@ class BootBoundary:
             # A process can write a banner, too.
             return None
         usec = None if self._only_banners else record.usec
+        host = _host_of(record)
+        self._turn_to(host)
         if _is_border(record):
             self._order.begin_boot(None)
             return NextBoot()
@@ -75,9 +90,9 @@ class BootBoundary:
         if release := banner_release(record.text):
             if not self._order.is_reversed:
                 self._order.begin_boot(usec)
-                return NextBoot(release)
+                return NextBoot(release, host)
             self._has_ended = True
-        return NextBoot() if begins else None
+        return NextBoot(host=host) if begins else None
 
     def observe_run(self, records: list[Record], texts: list[str]) -> bool:
         """Take note of records and their texts, with none of which a boot begins.
@@ -85,6 +100,8 @@ class BootBoundary:
         Returns whether that is seen at once: otherwise each is to be looked at.
         """
         if self._has_ended or _BEGINNINGS.is_any_in("\n".join(texts).encode("utf-8", "replace")):
+            return False
+        if any(map(self._is_other_host, records)):
             return False
         return self._only_banners or self._order.observe_run(
             [
@@ -105,6 +122,8 @@ class BootBoundary:
             return False
         if self._only_banners:
             return True
+        if self._others and not self._is_of_host(text):
+            return False
         # Most neighbours share their second.
         seconds = [int(second) for second, _ in groupby(_SECONDS.findall(text))]
         if not self._order.is_in_order(seconds) or _has_zero(text):
@@ -121,6 +140,31 @@ class BootBoundary:
         found = _last_usec(text)
         if found is not None:
             self._order.skip(found, lambda: _first_usec(text, found))
+
+    def _turn_to(self, host: str) -> None:
+        """Compare with the stamps of this host from now on; with the last if none is stated."""
+        if not host or host == self._host:
+            return
+        if self._host:
+            if len(self._others) >= _MAX_HOSTS:
+                self._others.clear()
+            self._others[self._host] = self._order
+            is_known = host in self._others
+            self._order = self._others.pop(host) if is_known else copy(self._order)
+        self._host = host
+
+    def _is_other_host(self, record: Record) -> bool:
+        machine = record.machine
+        return machine is not None and machine.host not in ("", self._host)
+
+    def _is_of_host(self, text: bytes) -> bool:
+        """Whether each line of a text seems to state the host whose records come now."""
+        stated = b" %s " % self._host.encode("utf-8", "surrogateescape")
+        return text.count(stated) >= text.count(b"\n")
+
+
+def _host_of(record: Record) -> str:
+    return record.machine.host if record.machine is not None else ""
 
 
 def _is_border(record: Record) -> bool:

@@ -67,7 +67,10 @@ class ReportStage(Stage):
             reports += self._detector.tick(read_s)
         if batch.is_last or batch.next_boot is not None:
             # The rest of a report comes when the ring has been read again.
-            reports += self._detector.snapshot() if self._live else self._detector.finish()
+            if self._live:
+                reports += self._detector.snapshot()
+            else:
+                reports += self._detector.finish(batch.next_boot)
         seqs = (report.header.record.seq for report in reports)
         self._given_seq = min((seq for seq in seqs if seq is not None), default=None)
         if reports:

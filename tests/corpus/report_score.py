@@ -38,7 +38,6 @@ EXPLAINED = {
     "ksymoops-decoded/mips-5a60b2605602.txt": "what ksymoops made of it, without a header",
     "ksymoops-decoded/mips-bd3cec3ba682.txt": "what ksymoops made of it, without a header",
     "ksymoops-decoded/mips-d52f733dc3a0.txt": "what ksymoops made of it, without a header",
-    "linux/report/81": "its stamps run back by 40 s, so that another boot begins",
     "linux/report/421": "two processors: the one that has found its own stall is blamed",
     "linux/report/493": "two stacks, line by line, without caller ids: flagged",
     "linux/report/545": "blamed is where the header says that it is",

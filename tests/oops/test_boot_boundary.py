@@ -42,6 +42,35 @@ def test_boot_begins_with_banner_or_earlier_timestamp(
     assert [boots.detect(read_line(text)) for text in texts] == expected
 
 
+def syslog_line(host: str, second: int, text: str = "x") -> str:
+    return f"Nov 25 10:41:07 {host} kernel: [{second:5}.000000] {text}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([("a", 9), ("b", 900), ("a", 10), ("b", 901), ("a", 10)], [None] * 5),
+        ([("a", 9), ("b", 900), ("a", 10), ("b", 7)], [None, None, None, NextBoot(host="b")]),
+        # Files one behind the other
+        ([("a", 900), ("b", 9), ("b", 10), ("a", 901)], [None, NextBoot(host="b"), None, None]),
+    ],
+)
+def test_stamps_of_each_host_are_compared_apart(
+    lines: list[tuple[str, int]], expected: list[NextBoot | None]
+) -> None:
+    boots = BootBoundary()
+    assert [boots.detect(read_line(syslog_line(*line))) for line in lines] == expected
+
+
+def test_text_of_another_host_is_not_skipped() -> None:
+    boots = BootBoundary()
+    for line in (("a", 900), ("b", 9), ("a", 901)):
+        boots.detect(read_line(syslog_line(*line)))
+    assert boots.is_same_boot(f"{syslog_line('a', 902)}\n{syslog_line('a', 903)}\n".encode())
+    assert not boots.is_same_boot(f"{syslog_line('a', 902)}\n{syslog_line('b', 999)}\n".encode())
+    assert not boots.observe_run([read_line(syslog_line("b", 999))], ["x"])
+
+
 def test_process_line_begins_no_boot() -> None:
     boots = BootBoundary()
     assert boots.detect(Record(BANNER, USER << 3 | 5)) is None

@@ -8,8 +8,10 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.report_stage import ReportStage
 from klogd_py.pipeline.symbol_stage import raw_entry
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Cause, Gap, Record
 from klogd_py.reports.detection.open_report import SILENCE_S
+from klogd_py.reports.raw_report import RawReport
 from tests.reports.lines import NULL_DEREF, ORDINARY, WARNING, entries_of, texts_of
 
 
@@ -93,6 +95,28 @@ def test_next_boot_ends_reports_of_capture() -> None:
     assert report.is_complete
     (other,) = stage.push(batch_of(list(WARNING), 100, is_last=True), 0.0).reports
     assert not other.after_oops
+
+
+def stamped_back(rest: list[str]) -> list[RawReport]:
+    """The reports if another boot seems to begin behind the header."""
+    stage = ReportStage(Origin.CAPTURE)
+    stage.push(batch_of([NULL_DEREF[0]], is_last=True, next_boot=NextBoot()), 0.0)
+    records = [one.record for one in entries_of(rest, start_us=1_000_000)]
+    return list(stage.push(symbolized(Batch(records, is_last=True)), 0.0).reports)
+
+
+def test_clock_of_another_processor_cuts_no_report() -> None:
+    (report,) = stamped_back(list(NULL_DEREF[1:]))
+    assert texts_of(report) == list(NULL_DEREF)
+    assert not report.truncated
+
+
+def test_header_without_rest_ends_with_its_boot() -> None:
+    reports = stamped_back([ORDINARY, *WARNING])
+    assert [(report.kind, report.truncated) for report in reports] == [
+        (CrashKind.NULL_DEREF, True),
+        (CrashKind.WARNING, False),
+    ]
 
 
 def test_no_kinds_means_no_reports() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from klogd_py.oops import line_order
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry, Record
@@ -60,9 +61,9 @@ class CaptureDetector(Detector):
         """Return the reports of which no line has come for `SILENCE_S`."""
         return self._ordered(super().tick(now_s))
 
-    def finish(self) -> list[RawReport]:
-        """Return all open reports."""
-        found = self._ordered(super().finish())
+    def finish(self, next_boot: NextBoot | None = None) -> list[RawReport]:
+        """Return the open reports that `Detector.finish` does."""
+        found = self._ordered(super().finish(next_boot))
         if self._waiting is not None:
             found.append(self._waiting)
             self._waiting = None

@@ -13,6 +13,7 @@ A report is the same as another one if both have the same header record.
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import NOTES, CrashKind
 from klogd_py.record.report import ReportSeverity
@@ -49,9 +50,11 @@ class Detector:
         # By host and caller, the oldest first
         self._open: dict[tuple[str, str], OpenReport] = {}
         self._recent = RecentEntries(may_be_joined=self._may_be_joined)
-        self._after_oops = False
-        # The report that ended last, and how many entries have come since
+        # Hosts on which a fatal report has begun
+        self._after_oops: set[str] = set()
+        # The report that ended last, that of which host, and how many entries have come since
         self._last: OpenReport | None = None
+        self._last_host = ""
         self._last_age = 0
         self._out: list[RawReport] = []
         self._previous: Entry | None = None
@@ -107,13 +110,22 @@ class Detector:
         """Return what is there of all open reports, which stay open."""
         return [report.value(is_complete=False) for report in self._open.values()]
 
-    def finish(self) -> list[RawReport]:
-        """Return all open reports: nothing follows, or another boot does."""
+    def finish(self, next_boot: NextBoot | None = None) -> list[RawReport]:
+        """Return all open reports: nothing follows, or another boot does.
+
+        If it is that of a host, the reports of others stay open. If its kernel has not said so, the
+        clocks of the processors may differ: then a report without its stack waits for one line.
+        """
+        host = "" if next_boot is None else next_boot.host
+        is_certain = next_boot is None or next_boot.release is not None
         for key, report in list(self._open.items()):
-            report.truncated = report.truncated or report.lacks_stack
-            self._close(key)
+            if host in ("", key[0]):
+                report.may_be_cut = True
+                if is_certain or report.has_stack:
+                    self._close(key)
         self._recent.clear()
-        self._last, self._after_oops = None, False
+        self._last = None
+        self._after_oops = self._after_oops - {host} if host else set()
         return self._take_out()
 
     def _take_out(self) -> list[RawReport]:
@@ -142,7 +154,7 @@ class Detector:
         """Add a message to its report, or begin one; returns whether it is in a report."""
         is_request = message.text.startswith(_REQUESTS)
         for key, report in list(self._open.items()):
-            if is_request or report.is_late_at(message.usec):
+            if key[0] == message.host and (is_request or report.is_late_at(message)):
                 self._close(key)
         found = find_header(message.whole_text) if may_begin else None
         if found is not None and found.kind not in self._kinds:
@@ -165,7 +177,11 @@ class Detector:
         """Whose report a message belongs to: a processor's may be a part of another's."""
         key = (message.host, message.caller)
         if key not in self._open and message.caller.startswith("C"):
-            asking = [other for other, report in self._open.items() if report.takes_processors]
+            asking = [
+                other
+                for other, report in self._open.items()
+                if report.takes_processors and other[0] == message.host
+            ]
             return asking[-1] if asking else key
         return key
 
@@ -191,11 +207,16 @@ class Detector:
         elif len(self._open) >= MAX_OPEN:
             self._close(next(iter(self._open)))
         report = OpenReport(
-            found, message, self._recent.lines_before(message), now_s, after_oops=self._after_oops
+            found,
+            message,
+            self._recent.lines_before(message),
+            now_s,
+            after_oops=message.host in self._after_oops,
         )
         report.interleaved = is_interleaved
         self._open[key] = report
-        self._after_oops |= facts_of(found.kind).severity is ReportSeverity.FATAL
+        if facts_of(found.kind).severity is ReportSeverity.FATAL:
+            self._after_oops.add(message.host)
         self._check(key, report, must_be_out=is_panic)
 
     def _report_before_panic(
@@ -204,9 +225,9 @@ class Detector:
         """Return the newest report, which a panic is the consequence of, whoever prints it."""
         panic = message.text.lstrip()
         for newest in reversed(self._open):
-            if self._open[newest].causes(panic):
+            if newest[0] == message.host and self._open[newest].causes(panic):
                 return newest, self._open[newest]
-        last = self._last
+        last = self._last if self._last_host == message.host else None
         if last is None or self._last_age > _CONSEQUENCE_LINES or not last.causes(panic):
             return key, None
         if last.is_full:
@@ -234,5 +255,6 @@ class Detector:
 
     def _close(self, key: tuple[str, str]) -> None:
         report = self._open.pop(key)
-        self._last, self._last_age = report, 0
+        report.truncated = report.truncated or (report.may_be_cut and report.lacks_stack)
+        self._last, self._last_host, self._last_age = report, key[0], 0
         self._out.append(report.value(is_complete=True))

@@ -85,13 +85,15 @@ class OpenReport:
         self.takes_processors = False
         self.last_us = message.usec
         self.last_s = now_s
+        # Another boot seems to begin behind its last line
+        self.may_be_cut = False
         self.is_out_early = False
         self._after_oops = after_oops
         self._context = tuple(context)
         self._lines = list(message.lines)
         self._part_count = len(self._lines)
         # A place in the code, which may be the program counter alone; a stack
-        self._has_frames = self._has_stack = False
+        self._has_frames = self.has_stack = False
 
     @property
     def first_seq(self) -> int | None:
@@ -108,14 +110,14 @@ class OpenReport:
     def is_over(self) -> bool:
         """Whether too many lines came that look like no part of it."""
         limit = _MAX_UNRELATED
-        if not self._has_stack and not self.has_ended:
+        if not self.has_stack and not self.has_ended:
             limit = _MAX_UNRELATED_BEFORE_FRAMES
         return len(self._lines) - self._part_count >= limit
 
     @property
     def is_cut(self) -> bool:
         """Whether the mark with which reports of its kind end is missing."""
-        if self.found.kind in _WITH_BORDER and self._has_stack:
+        if self.found.kind in _WITH_BORDER and self.has_stack:
             return False
         return self.found.kind in _WITH_END_MARK and not self.has_ended
 
@@ -123,7 +125,7 @@ class OpenReport:
     def lacks_stack(self) -> bool:
         """Whether the lines end before a stack, which reports of its kind have."""
         wants_stack = self.is_cut and "{function}" in self.found.header.title
-        return wants_stack and not self._has_stack and not self.panicked
+        return wants_stack and not self.has_stack and not self.panicked
 
     @property
     def should_be_out(self) -> bool:
@@ -134,11 +136,13 @@ class OpenReport:
             and facts_of(self.found.kind).severity is ReportSeverity.FATAL
         )
 
-    def is_late_at(self, usec: int | None) -> bool:
-        """Whether a stamp is too far from its last line."""
-        if usec is None or self.last_us is None:
+    def is_late_at(self, message: Message) -> bool:
+        """Whether the stamp of a message is too far from its last line."""
+        if message.usec is None or self.last_us is None:
             return False
-        return abs(usec - self.last_us) > _SILENCE_US
+        if self.may_be_cut and body_lines.is_part(message.text):
+            return False
+        return abs(message.usec - self.last_us) > _SILENCE_US
 
     def causes(self, panic: str) -> bool:
         """Whether a panic of any caller only follows on this report."""
@@ -180,7 +184,7 @@ class OpenReport:
 
     def add(self, message: Message, now_s: float, *, is_header: bool = False) -> None:
         """Add a message."""
-        self.last_s = now_s
+        self.last_s, self.may_be_cut = now_s, False
         if message.usec is not None:
             self.last_us = message.usec
         for line in message.lines:
@@ -191,7 +195,7 @@ class OpenReport:
             if not self.is_next_announced and (is_header or body_lines.is_part(text)):
                 self._part_count = len(self._lines)
                 self._has_frames = self._has_frames or body_lines.is_frame(text)
-                self._has_stack = self._has_stack or body_lines.is_stack_frame(text)
+                self.has_stack = self.has_stack or body_lines.is_stack_frame(text)
                 self.truncated = self.truncated or _DROPPED in text
                 if body_lines.is_end(text):
                     self.has_ended = True

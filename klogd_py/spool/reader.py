@@ -38,10 +38,14 @@ _SUMMARY = msgspec.json.Decoder(ReportSummary)
 
 
 class BrokenFile(Struct, frozen=True):
-    """A file that is no report, or cannot be read, and why."""
+    """A file that is no report, or cannot be read, and why.
+
+    ``is_denied``: the caller may not read it.
+    """
 
     name: str
     reason: str
+    is_denied: bool = False
 
 
 class Listing(Struct, frozen=True):
@@ -75,9 +79,9 @@ class Spool:
             try:
                 summaries.append(self.load_summary(file.id))
             except BrokenReport as error:
-                broken.append(BrokenFile(f"{file.id}.json", str(error)))
-                if isinstance(error.__cause__, PermissionError):
-                    denied = error
+                is_denied = isinstance(error.__cause__, PermissionError)
+                broken.append(BrokenFile(f"{file.id}.json", str(error), is_denied))
+                denied = error if is_denied else denied
             except NoSuchReport:
                 # Removed meanwhile
                 continue

@@ -251,6 +251,18 @@ def test_refused_reader_is_told_the_group(tmp_path: Path, words: list[str], mode
 
 
 @needs_other_users
+def test_single_unreadable_report_is_not_to_be_removed(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [occurrence(1), PANIC])
+    spool.chmod(0o755)
+    (spool / f"{occurrence(1).id}.json").chmod(0o644)
+    done = run_as_nobody(tmp_path)
+    first, second = done.stderr.splitlines()
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert first == f"klogd-py: {spool}/{PANIC.id}.json: Permission denied"
+    assert second == f"klogd-py: type: sudo klogd-py reports --spool {spool}"
+
+
+@needs_other_users
 def test_refused_forget_names_no_group(tmp_path: Path) -> None:
     fill(tmp_path / "reports", [occurrence(1)])
     (tmp_path / "reports").chmod(0o755)

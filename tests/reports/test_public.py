@@ -148,6 +148,25 @@ def test_nothing_of_the_machine_survives(
     assert "alice" not in shown
 
 
+@pytest.mark.parametrize(
+    ("host", "comm"), [("window", ""), ("window.example.org", ""), ("", "window")]
+)
+def test_word_that_is_a_name_here_is_left_out(host: str, comm: str) -> None:
+    report = make_report(
+        host=host,
+        process=Process(comm),
+        title="BUG: window is missing",
+        message="failed to start Window. window_poll() failed",
+        text=("BUG: window is missing", " window+0x1/0x2", " nic_window+0x1/0x2"),
+    )
+    public = make_public(report)
+    assert public.title == "BUG: ... is missing"
+    assert public.message == "failed to start ... window_poll() failed"
+    assert public.text == ("BUG: ... is missing", " window+0x1/0x2", " nic_window+0x1/0x2")
+    other = make_public(make_report(title="BUG: window is missing"))
+    assert other.title == "BUG: window is missing"
+
+
 def test_every_template_is_tried_at_least_once() -> None:
     secrets = {name: f"zq{name}" for name in ("host", "comm", "user", "file", "device")}
     secrets |= {"address": "ffff8881054c0d40", "short": "c010b860", "pid": "4711"}

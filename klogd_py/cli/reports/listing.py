@@ -81,10 +81,14 @@ def _coloured(table: Sequence[str], rows: Sequence[IssueRow]) -> list[str]:
 
 
 def _print_broken(spool: Spool, files: Sequence[BrokenFile]) -> None:
-    """Say which files are no reports, and how the first one is removed."""
+    """Say which files are no reports, and how the first one is read or removed."""
     for file in files:
         print_error(f"{spool.path}/{file.name}: {file.reason}")
-    if files:
+    if not files:
+        return
+    if files[0].is_denied:
+        print_error(f"type: sudo {shlex.join(['klogd-py', *sys.argv[1:]])}")
+    else:
         print_error(f"to remove it: sudo rm {shlex.quote(f'{spool.path}/{files[0].name}')}")
 
 

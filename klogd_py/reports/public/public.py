@@ -13,6 +13,7 @@ from collections.abc import Collection
 from msgspec import structs
 
 from klogd_py.record.report import Access, Boot, Frame, Kernel, Module, Process, Report, Stack
+from klogd_py.reports.public.common_words import COMMON_WORDS
 from klogd_py.reports.public.public_lines import (
     USER_PROCESS,
     public_comm,
@@ -22,7 +23,13 @@ from klogd_py.reports.public.public_lines import (
     public_release,
     public_version,
 )
-from klogd_py.reports.public.public_words import FUNCTION, public_path, public_words
+from klogd_py.reports.public.public_words import (
+    FUNCTION,
+    KERNEL_WORDS,
+    LEFT_OUT,
+    public_path,
+    public_words,
+)
 
 _HELD_LOCK = re.compile(
     r" ?#(?P<number>\d{1,4}): (?:[0-9a-f]{8,16} )?(?P<lock>\([\w&>.*()\[\]-]{1,120}\)\{[^}]{1,16}\}"
@@ -36,6 +43,7 @@ _MODULE_NAME = re.compile(r"(?![0-9a-fA-F]{8,}\b)[A-Za-z_][\w-]{0,63}", re.ASCII
 
 def make_public(report: Report) -> Report:
     """Return the report with what anybody may read, and nothing else."""
+    report = _without_own_words(report)
     known = _known_names(report)
     frames = [frame for stack in report.stacks for frame in stack.frames]
     known |= {name for frame in frames for name in (_name(frame.function), _module(frame.module))}
@@ -65,6 +73,28 @@ def make_public(report: Report) -> Report:
         locks=tuple(filter(None, (_lock(line, known) for line in report.locks))),
         text=tuple(line for line in lines if line is not None),
         context_before=(),
+    )
+
+
+def _without_own_words(report: Report) -> Report:
+    """Return the report without the words that are names here: a host or a process called "window".
+
+    Those of the kernel's own messages stay, where a gap would tell as much.
+    """
+    names = [report.host, report.host.partition(".")[0]]
+    if public_comm(report.process.comm) == USER_PROCESS:
+        names.append(report.process.comm)
+    words = [name for name in names if name.lower() in COMMON_WORDS - KERNEL_WORDS]
+    if not words:
+        return report
+    either = "|".join(map(re.escape, words))
+    # Neither a part of a path nor a function
+    own = re.compile(rf"(?<![\w/.-])(?:{either})\.?(?![\w/+-])", re.IGNORECASE)
+    return structs.replace(
+        report,
+        title=own.sub(LEFT_OUT, report.title),
+        message=own.sub(LEFT_OUT, report.message),
+        text=tuple(own.sub(LEFT_OUT, line) for line in report.text),
     )
 
 

@@ -111,7 +111,8 @@ warn_on_once warning was watchdog way when which while wild-access wild-memory-a
 within without work worker workers workqueue wq write writing wrong xarray your zero zero-size
 zone
 """
-VOCABULARY = COMMON_WORDS.union(_WORDS.split())
+KERNEL_WORDS = frozenset(_WORDS.split())
+VOCABULARY = COMMON_WORDS | KERNEL_WORDS
 
 
 def public_path(path: str) -> str:

@@ -6,17 +6,12 @@ service manager are derived from it. Times are ISO 8601 in UTC: ``2026-11-25T09:
 are since the start of the daemon. A later version may add keys; a reader ignores unknown ones.
 """
 
-import re
-
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.address_mask import hide_addresses
 from klogd_py.record.quantity import quantity
 from klogd_py.reports.report_counts import LastReport, SpoolUsage
-
-HIDDEN = "(address)"
-# Any number that may reveal the KASLR offset: with 0x, or of 8 or 16 hexadecimal digits without.
-_ADDRESS = re.compile(r"\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{16}|[0-9a-fA-F]{8})\b")
 
 
 class Refusal(Struct, frozen=True):
@@ -200,7 +195,7 @@ class Status(Struct, frozen=True):
 def without_addresses(status: Status) -> Status:
     """Return the document for readers without permission to see kernel addresses.
 
-    Every address in every string is replaced by `HIDDEN`. The name of a report stays: it may look
+    Every address in every string is hidden, as in reports. The name of a report stays: it may look
     like an address, but is made of a hash.
     """
     masked = msgspec.convert(_mask_addresses(msgspec.to_builtins(status)), Status)
@@ -235,7 +230,7 @@ def summarize(status: Status) -> str:
 
 def _mask_addresses(value: object) -> object:
     if isinstance(value, str):
-        return _ADDRESS.sub(HIDDEN, value)
+        return hide_addresses(value)
     if isinstance(value, dict):
         return {key: _mask_addresses(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from klogd_py.record.address_mask import HIDDEN
 from klogd_py.record.report import Fingerprint, ReportSeverity
-from klogd_py.reports.hidden_addresses import HIDDEN
 from tests import other_user
 from tests.cli.spools import PANIC, fill, occurrence, run_reports
 from tests.needs import NOBODY, is_root, needs_other_users

@@ -9,10 +9,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from klogd_py.monitoring import prometheus
-from klogd_py.monitoring.status import HIDDEN, Status, without_addresses
+from klogd_py.monitoring.status import Status, without_addresses
 from klogd_py.monitoring.status_builder import StatusBuilder
 from klogd_py.monitoring.status_table import render_table
 from klogd_py.pipeline.stats import Counters
+from klogd_py.record.address_mask import HIDDEN
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.report import Confidence, ReportSeverity
 from klogd_py.reports.report_counts import HookOutcome, ReportCounts, SpoolUsage

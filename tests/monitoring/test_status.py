@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.monitoring.status import HIDDEN, Status, summarize, without_addresses
+from klogd_py.monitoring.status import Status, summarize, without_addresses
 from klogd_py.monitoring.status_table import format_duration, render_table
+from klogd_py.record.address_mask import HIDDEN
 from tests.documents import sink, status
 
 
@@ -33,6 +34,17 @@ def test_no_kernel_address_is_left_for_others() -> None:
 def test_address_is_hidden_in_every_kernel_format(address: int, form: str) -> None:
     changed = msgspec.structs.replace(status(), version=f"at {form.format(address)}: x")
     assert without_addresses(changed).version == f"at {HIDDEN}: x"
+
+
+def test_offset_of_a_symbol_is_no_address() -> None:
+    changed = msgspec.structs.replace(status(), version="nic_poll+0x5d/0x140 [nic]")
+    assert without_addresses(changed).version == "nic_poll+0x5d/0x140 [nic]"
+
+
+@pytest.mark.parametrize("form", ["+{}", "/{}", "={}", "'{}'"])
+def test_long_number_is_hidden_behind_any_sign(form: str) -> None:
+    changed = msgspec.structs.replace(status(), version=form.format("0xffffffff8119d0a1"))
+    assert without_addresses(changed).version == form.format(HIDDEN)
 
 
 @pytest.mark.parametrize(

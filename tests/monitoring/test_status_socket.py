@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from klogd_py.monitoring.errors import EndpointUnusable, NoAnswer
-from klogd_py.monitoring.status import HIDDEN, Status
+from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.monitoring.status_socket import (
     MAX_ACCEPTS,
@@ -25,6 +25,7 @@ from klogd_py.monitoring.status_socket import (
     may_see_addresses,
     peer_credentials,
 )
+from klogd_py.record.address_mask import HIDDEN
 from klogd_py.system.jobs import Jobs
 from tests.documents import status
 from tests.needs import NOBODY, needs_other_users

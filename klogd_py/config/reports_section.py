@@ -101,4 +101,5 @@ class ReportsSection(Struct, frozen=True, forbid_unknown_fields=True):
     exec_public: bool = False
     """Give the program only what anybody may read, as `klogd-py reports export --public` does."""
     exec_timeout_s: Seconds = 30
-    """How long the program may take. It is killed then, with all processes that it has started."""
+    """How long the program may take. It is killed then with its process group. What it has started
+    in a session or a group of its own goes on, until the service stops."""

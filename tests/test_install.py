@@ -271,6 +271,7 @@ def test_journal_explains_a_report_by_catalog(root: Path) -> None:
     assert max(map(len, text.split("\n"))) <= 80
     assert text.strip("\n").count("\n\n") == 0
     assert "klogd-py reports show @KLOGD_REPORT_ID@" in text
+    assert "Documentation: man:klogd-py-reports(8)\n" in shown
 
 
 def test_changed_configuration_survives_install_and_uninstall(root: Path, tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ class Batch(Struct):
             newest = (*occurrences.first, *occurrences.last)[-1]
             if (found := self.complete.get(newest.fingerprint.issue)) is not None:
                 found.left_out += occurrences.left_out
-        self.open |= later.open
+        # Also newer versions of reports that wait here: a panic followed on them.
+        for report in later.open.values():
+            self.add_open(report)
         self.counted += later.counted
         self.next_seq = max(self.next_seq, later.next_seq)
         self.dropped += later.dropped

@@ -118,6 +118,16 @@ def test_open_report_of_this_boot_comes_again(path: Path, spool: Spool) -> None:
     assert writer(path).open(8).adopted == (report(7),)
 
 
+def test_panic_after_failed_batch_is_kept(path: Path, spool: Spool) -> None:
+    failed = batch_of(report(1), report(2))
+    later = Batch()
+    later.add_open(msgspec.structs.replace(report(1), panicked=True))
+    failed.merge(later)
+    writer(path).store(failed)
+    assert spool.load(report(1).id).panicked
+    assert [issue.count for issue in spool.issues().issues] == [2]
+
+
 def test_lost_counts_are_made_of_reports(path: Path, spool: Spool) -> None:
     writer(path).store(batch_of(report(1), report(2), next_seq=9))
     (path / "issues.json").write_text("{")

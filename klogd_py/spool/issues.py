@@ -210,8 +210,10 @@ class IssueTable:
         """The ids of the very first report of each issue."""
         return frozenset(issue.first[0] for issue in self._issues.values() if issue.first)
 
-    def __len__(self) -> int:
-        return len(self._issues)
+    @property
+    def kept_count(self) -> int:
+        """How many issues have a report that is kept."""
+        return sum(bool(issue.kept) for issue in self._issues.values())
 
     def counts(self) -> IssueCounts:
         """Return the content of the file."""

@@ -175,4 +175,13 @@ class SpoolWriter:
         self._directory.write(ISSUES, msgspec.json.encode(table.counts()))
         kept = [file for file in files if file.id not in gone]
         size = sum(file.size_bytes for file in kept)
-        return SpoolUsage(len(kept), len(table), size, problem)
+        return SpoolUsage(len(kept), table.kept_count, size, problem)
+
+
+def _count(table: IssueTable, found: Occurrences) -> list[Report]:
+    """Count the reports of an issue; returns those that may have to be written."""
+    for report in found.first:
+        table.count(report)
+    for place, report in enumerate(found.last):
+        table.count(report, found.left_out if place == 0 else 0)
+    return [*found.first, *found.last]

@@ -128,6 +128,12 @@ def test_panic_after_failed_batch_is_kept(path: Path, spool: Spool) -> None:
     assert [issue.count for issue in spool.issues().issues] == [2]
 
 
+def test_counted_issues_have_a_kept_report(path: Path, spool: Spool) -> None:
+    batch = batch_of(*(report(number, f"1:{number:x}") for number in range(5)))
+    usage = writer(path, Limits(reports=2)).store(batch).usage
+    assert (usage.reports, usage.issues) == (2, 2)
+
+
 def test_lost_counts_are_made_of_reports(path: Path, spool: Spool) -> None:
     writer(path).store(batch_of(report(1), report(2), next_seq=9))
     (path / "issues.json").write_text("{")

@@ -153,8 +153,8 @@ class IssueTable:
 
     def __init__(self, counts: IssueCounts, boot_id: str) -> None:
         """``boot_id`` is the running boot; what was counted in another one does not come again."""
+        self.boot_id = boot_id
         self._issues = {issue.fingerprint: issue for issue in counts.issues}
-        self._boot_id = boot_id
         is_same = bool(boot_id) and counts.boot_id == boot_id
         self._next_seq = counts.next_seq if is_same else 0
         self._counted = set(counts.counted) if is_same else set[int]()
@@ -219,7 +219,7 @@ class IssueTable:
         """Return the content of the file."""
         return IssueCounts(
             SCHEMA,
-            self._boot_id,
+            self.boot_id,
             self._next_seq,
             tuple(sorted(self._counted)),
             tuple(self._issues.values()),

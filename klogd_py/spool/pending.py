@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from klogd_py.record.report import Report
 from klogd_py.reports.document import without_text
-from klogd_py.spool.issues import KEPT
+from klogd_py.spool.issues import KEPT, MAX_COUNTED
 
 # While a disk hangs, reports of further issues wait without their text, more of them not at all.
 MAX_WITH_TEXT, MAX_ISSUES = 32, 1000
@@ -49,19 +49,22 @@ class Batch(Struct):
     """What is written together. Mutable.
 
     ``open`` are reports whose end was not seen, by id. ``counted`` are the sequence numbers of the
-    headers of the others. All reports whose header is below ``next_seq`` are complete.
-    ``dropped`` could neither be kept nor counted.
+    headers of the others, ``ended`` the ids of the newest of these, also of those that are not
+    kept. All reports whose header is below ``next_seq`` are complete. ``dropped`` could neither be
+    kept nor counted.
     """
 
     complete: dict[str, Occurrences] = field(default_factory=dict)
     open: dict[str, Report] = field(default_factory=dict)
     counted: list[int] = field(default_factory=list)
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_COUNTED))
     next_seq: int = 0
     dropped: int = 0
 
     def add(self, report: Report, seq: int | None) -> None:
         """Take a complete report; ``seq`` is the number of its header."""
         self.open.pop(report.id, None)
+        self.ended.append(report.id)
         if seq is not None:
             self.counted.append(seq)
         self._add(report)
@@ -85,6 +88,7 @@ class Batch(Struct):
         for report in later.open.values():
             self.add_open(report)
         self.counted += later.counted
+        self.ended += later.ended
         self.next_seq = max(self.next_seq, later.next_seq)
         self.dropped += later.dropped
 

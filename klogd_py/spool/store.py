@@ -15,7 +15,7 @@ from msgspec import structs
 
 from klogd_py.record.report import Report
 from klogd_py.reports.report_counts import ReportCounts, SpoolUsage
-from klogd_py.spool.issues import IssueTable, newest_of
+from klogd_py.spool.issues import IssueCounts, IssueTable, newest_of
 from klogd_py.spool.pending import Batch
 from klogd_py.spool.retention import Limits
 from klogd_py.spool.writer import Opened, SpoolWriter, Stored
@@ -45,13 +45,12 @@ class ReportStore:
         self.is_open = False
         self.position: Callable[[], int] = _unknown_position
         self._boot_id = boot_id
-        # All before it was taken by an earlier run
-        self._next_seq = 0
         self._jobs = jobs
         self._worker = WorkerThread("reports", ends_idle=True)
         self._writer: SpoolWriter | None = None
         self._target: tuple[Path | None, Limits] = (None, Limits())
-        self._known: IssueTable | None = None
+        # Which reports earlier runs have counted
+        self._known = IssueTable(IssueCounts(), boot_id)
         self._batch, self._on_way = Batch(), Batch()
         self._writing: asyncio.Task[None] | None = None
 
@@ -69,7 +68,6 @@ class ReportStore:
 
         All before ``next_seq`` was taken by an earlier run in this boot.
         """
-        self._next_seq = next_seq
         opened: Opened | None = None
         if (writer := self._writer) is not None:
             job = partial(self._worker.call, partial(writer.open, next_seq))
@@ -79,18 +77,19 @@ class ReportStore:
             except TimeoutError:
                 logger.warning("the reports of earlier runs could not be read in time")
         self.is_open = True
+        counts = IssueCounts() if opened is None else opened.counts
+        self._known = IssueTable(counts, self._boot_id)
+        self._known.note_counted((), next_seq)
         if opened is None:
             return ()
-        self._known = IssueTable(opened.counts, self._boot_id)
         for issue in opened.counts.issues:
             self.counts.remember(newest_of(issue))
-        self._note(opened.usage)
+        self._note(opened.usage, opened.repair)
         return opened.adopted
 
     def is_known(self, seq: int) -> bool:
         """Whether an earlier run has taken the report whose header has this number."""
-        known = self._known
-        return seq < self._next_seq or (known is not None and known.is_counted(seq))
+        return self._known.is_counted(seq)
 
     def add(self, report: Report, seq: int | None) -> None:
         """Write and count a report soon."""
@@ -136,7 +135,9 @@ class ReportStore:
                 stored = await self._worker.call(partial(self._writer.store, self._on_way))
             finally:
                 written, self._on_way = self._on_way, Batch()
-            self._note(stored.usage if stored.is_counted else self._unchanged(stored))
+            self._note(
+                stored.usage if stored.is_counted else self._unchanged(stored), stored.repair
+            )
             if not stored.is_counted:
                 written.merge(self._batch)
                 self._batch = written
@@ -148,8 +149,10 @@ class ReportStore:
         """Return what the spool held before, with the problem that there is now."""
         return structs.replace(self.counts.spool, problem=stored.usage.problem)
 
-    def _note(self, usage: SpoolUsage) -> None:
-        """Keep what the spool holds, and log a problem once."""
+    def _note(self, usage: SpoolUsage, repair: str) -> None:
+        """Keep what the spool holds, and log a problem once, and that counts were made again."""
+        if repair:
+            logger.warning("counts of crashes: %s", repair)
         before, self.counts.spool = self.counts.spool.problem, usage
         if usage.problem and usage.problem != before:
             logger.warning("reports of crashes are not kept: %s", usage.problem)

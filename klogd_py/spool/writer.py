@@ -5,14 +5,16 @@ Every method may block and belongs into a thread. A report is written whole, in 
 with the same id. One that could not be written, because the disk is full, is counted all the same.
 """
 
+import contextlib
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.quantity import quantity
 from klogd_py.record.report import Report
 from klogd_py.reports.document import fitted
 from klogd_py.reports.report_counts import SpoolUsage
@@ -21,6 +23,7 @@ from klogd_py.spool.issues import LIMIT_BYTES as ISSUES_LIMIT_BYTES
 from klogd_py.spool.issues import IssueCounts, IssueTable, NotIssues, parse
 from klogd_py.spool.pending import Batch, Occurrences
 from klogd_py.spool.reader import Spool
+from klogd_py.spool.recovery import adopt, count_again
 from klogd_py.spool.report_directory import ISSUES, ReportDirectory
 from klogd_py.spool.retention import DAY_S, REPORT_LIMIT_BYTES, Limits, choose_removed
 from klogd_py.system.errors import SystemOperationError, describe_expected
@@ -30,19 +33,33 @@ class Opened(Struct, frozen=True):
     """What a start finds in the spool.
 
     ``adopted`` are reports that were not counted and do not come again: the machine stopped before
-    their end was seen. They are counted now.
+    their end was seen. They are counted now. ``repair``: what was wrong with the counts, and what
+    was done.
     """
 
     usage: SpoolUsage
     counts: IssueCounts = IssueCounts()
     adopted: tuple[Report, ...] = ()
+    repair: str = ""
 
 
 class Stored(Struct, frozen=True):
-    """The spool after a batch; one that is not counted has to be given again."""
+    """The spool after a batch; one that is not counted has to be given again.
+
+    ``repair`` is as in `Opened`.
+    """
 
     usage: SpoolUsage
     is_counted: bool
+    repair: str = ""
+
+
+class _Loaded(Struct, frozen=True):
+    """The counts of the file, the table made of them, and what was wrong with the file."""
+
+    table: IssueTable
+    counts: IssueCounts
+    repair: str
 
 
 class SpoolWriter:
@@ -68,10 +85,13 @@ class SpoolWriter:
             self._directory.create()
             with self._directory.locked():
                 self._directory.clean()
-                table = self._load()
-                adopted = self._adopt(table, next_seq)
+                loaded = self._load(next_seq)
+                table = loaded.table
+                # Counts that had to be made again say nothing of what was announced.
+                left = () if loaded.repair else self._unlisted(table)
+                adopted = adopt(left, table, loaded.counts, next_seq)
                 usage = self._finish(table)
-            return Opened(usage, table.counts(), tuple(adopted))
+            return Opened(usage, table.counts(), tuple(adopted), loaded.repair)
         except FileNotFoundError:
             return Opened(SpoolUsage())
         except (OSError, SpoolError) as error:
@@ -83,13 +103,16 @@ class SpoolWriter:
             self._directory.create()
             problem = self._write_open(batch)
             with self._directory.locked():
-                table = self._load()
+                loaded = self._load(batch.next_seq, {*batch.ended, *batch.open})
+                table = loaded.table
+                before = frozenset(table.kept)
                 written: list[Report] = []
                 for occurrences in batch.complete.values():
-                    written += self._count(table, occurrences)
+                    written += _count(table, occurrences)
                 table.note_counted(tuple(batch.counted), batch.next_seq)
+                self._remove_displaced(table, before, batch)
                 problem = self._write_all(table, written) or problem
-                return Stored(self._finish(table, problem), is_counted=True)
+                return Stored(self._finish(table, problem), True, loaded.repair)
         except (OSError, SpoolError) as error:
             return Stored(SpoolUsage(problem=describe_expected(error)), is_counted=False)
 
@@ -118,48 +141,55 @@ class SpoolWriter:
                     break
         return problem
 
-    def _count(self, table: IssueTable, found: Occurrences) -> list[Report]:
-        """Count the reports of an issue, and remove the files of those that are not kept.
+    def _remove_displaced(self, table: IssueTable, before: Collection[str], batch: Batch) -> None:
+        """Remove the files of reports that are counted and not kept.
 
-        Returns the reports that have to be written.
+        ``before`` were kept before the batch. A report of the batch may have a file as well: it was
+        written before its end was seen, or because a panic followed on it.
         """
-        before = set(table.kept)
-        for report in found.first:
-            table.count(report)
-        for place, report in enumerate(found.last):
-            table.count(report, found.left_out if place == 0 else 0)
-        for report_id in sorted(before - set(table.kept)):
-            self._directory.remove_report(report_id)
-        return [*found.first, *found.last]
+        counted = {
+            report.id
+            for report in batch.open.values()
+            if report.seq is not None and table.is_counted(report.seq.first)
+        }
+        displaced = {*before, *batch.ended, *counted}.difference(table.kept)
+        for file in self._directory.files() if displaced else ():
+            if file.id in displaced:
+                self._directory.remove_report(file.id)
 
-    def _adopt(self, table: IssueTable, next_seq: int) -> list[Report]:
-        """Count the reports that no issue lists, apart from those that come again."""
-        listed = table.kept
-        adopted = []
+    def _unlisted(self, table: IssueTable, left_out: Collection[str] = ()) -> Iterator[Report]:
+        """Return the reports that no issue listed at the first of them, one after the other."""
+        known = {*table.kept, *left_out}
         for file in self._directory.files():
-            if file.id in listed:
-                continue
-            try:
-                report = self._spool.load(file.id)
-            except (BrokenReport, NoSuchReport):
-                continue
-            is_same = bool(self._boot_id) and report.boot.id == self._boot_id
-            if not is_same or (report.seq is not None and report.seq.first < next_seq):
-                table.count(report)
-                adopted.append(report)
-        return adopted
+            if file.id not in known:
+                with contextlib.suppress(BrokenReport, NoSuchReport):
+                    yield self._spool.load(file.id)
 
-    def _load(self) -> IssueTable:
-        """Return the counts, without reports whose files somebody has removed."""
+    def _load(self, next_seq: int, in_batch: Collection[str] = ()) -> _Loaded:
+        """Return the counts, without reports whose files somebody has removed.
+
+        Where the counts cannot be read, they are made of the files. ``next_seq`` is as in `open`;
+        ``in_batch`` are the ids of reports that may not be counted yet.
+        """
+        reason = "missing"
         try:
             counts = parse(self._directory.read(ISSUES, ISSUES_LIMIT_BYTES))
+        except FileNotFoundError:
+            counts = None
         # Something else has the name of the counts, or it holds something else.
-        except (FileNotFoundError, SystemOperationError, NotIssues):
-            counts = IssueCounts()
-        table = IssueTable(counts, self._boot_id)
-        present = {file.id for file in self._directory.files()}
-        table.remove(frozenset(table.kept.keys() - present))
-        return table
+        except (SystemOperationError, NotIssues) as error:
+            counts, reason = None, describe_expected(error)
+        table = IssueTable(counts or IssueCounts(), self._boot_id)
+        if counts is not None:
+            present = {file.id for file in self._directory.files()}
+            table.remove(frozenset(table.kept.keys() - present))
+            return _Loaded(table, counts, "")
+        found = count_again(self._unlisted(table, in_batch), table, next_seq)
+        if reason == "missing" and not found:
+            return _Loaded(table, IssueCounts(), "")
+        made = f"made again of {quantity(found, 'report')}; earlier counts are lost"
+        path = self._directory.path / ISSUES
+        return _Loaded(table, IssueCounts(), f"{path}: {reason}: {made}")
 
     def _finish(self, table: IssueTable, problem: str = "") -> SpoolUsage:
         """Remove what is too much, and write the counts."""

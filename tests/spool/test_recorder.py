@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.report import Fingerprint, Report, ReportSeverity, Span
@@ -202,6 +203,24 @@ def test_panic_behind_a_report_is_announced(tmp_path: Path) -> None:
     assert spool.load("id-7").panicked
     assert [issue.count for issue in spool.issues().issues] == [1]
     assert found.recorder.counts.total == 1
+
+
+def test_damaged_counts_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "reports"
+    first, second = Recorded(path), Recorded(path, boot_id="0" * 32)
+
+    async def job() -> None:
+        await first.recorder.start(0)
+        first.recorder.take(raw(7))
+        await first.settle()
+        (path / "issues.json").write_text("{")
+        await second.recorder.start(0)
+        second.recorder.take(raw(9, "of b"))
+        await second.settle()
+
+    asyncio.run(job())
+    assert second.announced == [("id-9", 1)]
+    assert [one.message.partition(": ")[0] for one in caplog.records] == ["counts of crashes"]
 
 
 def test_left_report_of_earlier_boot_is_announced(tmp_path: Path) -> None:

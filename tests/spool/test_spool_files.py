@@ -134,13 +134,6 @@ def test_counted_issues_have_a_kept_report(path: Path, spool: Spool) -> None:
     assert (usage.reports, usage.issues) == (2, 2)
 
 
-def test_lost_counts_are_made_of_reports(path: Path, spool: Spool) -> None:
-    writer(path).store(batch_of(report(1), report(2), next_seq=9))
-    (path / "issues.json").write_text("{")
-    writer(path).open(9)
-    assert [issue.count for issue in spool.issues().issues] == [2]
-
-
 def test_repeats_go_before_first_reports(path: Path, spool: Spool) -> None:
     for number in range(6):
         writer(path).store(batch_of(report(number, f"1:{number % 3:x}")))

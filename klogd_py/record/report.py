@@ -165,9 +165,10 @@ class Report(Struct, frozen=True):
     same bug. ``title`` names it in one line: ``KASAN: slab-use-after-free Read in
     nic_poll``. ``at`` is where the processor was, where that is not the function to blame.
     ``message`` is a text of the code itself: the format of a WARN, the reason of a panic.
-    ``count`` is the number of occurrences of its issue that it stands for; ``after_oops``: an
-    earlier oops of this boot may be the cause; ``panicked``: the kernel stopped after it.
-    ``text`` has the lines of the report, ``context_before`` the lines before it.
+    ``count`` is the number of occurrences of its issue that it stands for: 0 if it was announced
+    before, and is again because a panic followed. ``after_oops``: an earlier oops of this boot may
+    be the cause; ``panicked``: the kernel stopped after it. ``text`` has the lines of the report,
+    ``context_before`` the lines before it.
 
     Size: the document of a crash; one field for each fact that the kernel prints.
     """

@@ -46,7 +46,12 @@ def report_line(report: Report) -> str:
 
 
 def message(report: Report) -> str:
-    """Return the title, with the number of occurrences: ``WARNING in nic_poll (3 times)``."""
+    """Return the title, with the number of occurrences: ``WARNING in nic_poll (3 times)``.
+
+    One that stands for none was announced before, and a panic followed.
+    """
+    if report.count == 0:
+        return f"{report.title} (the kernel panicked)"
     return report.title if report.count == 1 else f"{report.title} ({report.count} times)"
 
 

@@ -4,7 +4,7 @@
 A report is announced at once, or with others of its issue when their period ends
 (`klogd_py.reports.storm`); `ReportStore` writes it in a thread. One that was read before, in an
 earlier run of this boot, is ignored. One whose end was not seen is only written. A report that
-comes again, because a panic followed on it, is written again and counted once.
+comes again, because a panic followed on it, is written and announced again, and counted once.
 """
 
 import asyncio
@@ -95,7 +95,8 @@ class ReportRecorder:
             self._remember(report)
             self._store.add_open(report)
             if report.panicked and not panicked_before:
-                self._announce([report])
+                # It was announced with others or alone, so it must not be counted again.
+                self._announce([structs.replace(report, count=0)])
 
     @property
     def lowest_seq(self) -> int | None:

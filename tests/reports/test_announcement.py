@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from klogd_py.record.report import Confidence, ReportSeverity, Source
 from klogd_py.record.types import Severity
-from klogd_py.reports.announcement import PRIORITIES, announce, microseconds, report_line
+from klogd_py.reports.announcement import PRIORITIES, announce, message, microseconds, report_line
 from klogd_py.reports.document import decode, encode, fitted
 from tests.reports_made import REPORT, make_report
 
@@ -56,6 +56,13 @@ def test_rare_facts_are_there_if_known() -> None:
         "low",
         "yes",
     )
+
+
+def test_panic_of_announced_report_is_said() -> None:
+    report = make_report(panicked=True, count=0)
+    assert message(report) == f"{REPORT.title} (the kernel panicked)"
+    found = pairs(report_line(report))
+    assert (found["count"], found["panicked"], found["id"]) == ("0", "yes", REPORT.id)
 
 
 @given(title=st.text(max_size=200), function=st.text(max_size=40))

@@ -200,6 +200,8 @@ def test_panic_behind_a_report_is_announced(tmp_path: Path) -> None:
     asyncio.run(job())
     spool = Spool(tmp_path / "reports")
     assert [one.record.severity for one in found.entries] == [4, 2]
+    # Whoever adds the counts up gets the number of reports.
+    assert found.announced == [("id-7", 1), ("id-7", 0)]
     assert spool.load("id-7").panicked
     assert [issue.count for issue in spool.issues().issues] == [1]
     assert found.recorder.counts.total == 1

@@ -2,6 +2,7 @@
 """Settings and fixtures of all tests."""
 
 import os
+import signal
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 # The modes of files that tests expect are those that this leaves, not the caller's.
 os.umask(0o022)
+# A shell ignores Ctrl-C in what it runs in the background, and so would all that tests run.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Batch:
             is_last=self.is_last,
             next_boot=self.next_boot,
         )
-        batch.read_s = self.read_s
+        batch.read_s, batch.reports = self.read_s, self.reports
         return batch
 
     def followed_by(self, other: "Batch") -> "Batch":

@@ -4,15 +4,18 @@
 Two settings, both off by default: the least severity that passes, and a limit for lines that differ
 only in their numbers. Errors and worse always pass. Each unbroken run of suppressed records becomes
 one Gap of cause rate-limit, which states their number and kind, so that no record is missing
-without a trace.
+without a trace. They are suppressed last: reports of crashes are made of all records.
 """
 
 import re
 from operator import is_
 
-from klogd_py.pipeline.batch import Batch
+from msgspec import structs
+
+from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.stage import Stage
-from klogd_py.record.types import Cause, Gap, Record, Severity
+from klogd_py.pipeline.symbol_stage import raw_entry
+from klogd_py.record.types import Cause, Entry, Gap, Record, Severity
 
 # Longest time until a run that goes on is announced
 MAX_RUN_S = 1.0
@@ -60,33 +63,41 @@ class RateLimiter(Stage):
         self._counts.clear()
 
     def push(self, batch: Batch, now_s: float) -> Batch:
-        """Return what passes; an empty batch announces a run that has gone on for long enough."""
+        """Return what passes; an empty batch announces a run that has gone on for long enough.
+
+        The last batch announces each run.
+        """
         if self.is_idle and self._gap is None:
             return batch
-        passed: list[Record | Gap] = []
-        for item in batch.items:
-            note = self._suppression_note(item, now_s) if isinstance(item, Record) else None
-            if isinstance(item, Record) and item.seq is not None and note is not None:
-                passed += self._suppress(item.seq, note, now_s)
+        symbolized = batch.symbolized or Symbolized([raw_entry(item) for item in batch.items])
+        passed: list[Entry] = []
+        for entry in symbolized.entries:
+            record = entry.record
+            note = self._suppression_note(record, now_s) if entry.gap is None else None
+            if record.seq is not None and note is not None:
+                passed += self._suppress(record.seq, note, now_s)
                 continue
             passed += self._end_run()
-            passed.append(item)
-        if self._gap is not None and now_s >= self._due_s:
+            passed.append(entry)
+        if self._gap is not None and (batch.is_last or now_s >= self._due_s):
             passed += self._end_run()
-        is_same = len(passed) == len(batch.items) and all(map(is_, passed, batch.items))
-        return batch if is_same else batch.with_items(passed)
+        if len(passed) == len(symbolized.entries) and all(map(is_, passed, symbolized.entries)):
+            return batch
+        limited = batch.with_items([entry.gap or entry.record for entry in passed])
+        limited.symbolized = structs.replace(symbolized, entries=passed)
+        return limited
 
     def flush(self) -> Batch:
-        """End the run that is not announced yet, and return it."""
-        return Batch(self._end_run())
+        """Return nothing: `push` ends the run of a batch that is the last."""
+        return Batch([])
 
     def deadline(self) -> float | None:
         """When the run must be announced; ``None`` if there is none."""
         return None if self._gap is None else self._due_s
 
-    def _end_run(self) -> list[Record | Gap]:
+    def _end_run(self) -> list[Entry]:
         run, self._gap = self._gap, None
-        return [] if run is None else [run]
+        return [] if run is None else [raw_entry(run)]
 
     def _suppression_note(self, record: Record, now_s: float) -> str | None:
         """Why a record is to be suppressed; ``None`` if it passes, as a line of several records
@@ -106,7 +117,7 @@ class RateLimiter(Stage):
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
         return f"repeats of: {kind[1]}" if count > self._burst else None
 
-    def _suppress(self, seq: int, note: str, now_s: float) -> list[Record | Gap]:
+    def _suppress(self, seq: int, note: str, now_s: float) -> list[Entry]:
         """Add a record to the run, or begin another; returns the run that this one ended."""
         run = self._gap
         if run is not None and (run.last + 1, run.note) == (seq, note):

@@ -43,9 +43,9 @@ class Stages(StageList):
         """
         self.joiner = Joiner(any_sink_between)
         self.kaslr_stage = KaslrStage(symbols, naming.origin)
-        self.rate_limiter = RateLimiter()
         self.symbol_stage = SymbolStage(symbols, clock, naming, report, live=live)
         self.report_stage = ReportStage(naming.origin, report_kinds, live=live)
+        self.rate_limiter = RateLimiter()
         super().__init__(
             [
                 # First, since a line never goes on in the next boot
@@ -53,10 +53,11 @@ class Stages(StageList):
                 self.joiner,
                 TraceStage(symbols, naming.origin, live=live, keeps_all=keeps_all_traces),
                 self.kaslr_stage,
-                self.rate_limiter,
                 self.symbol_stage,
-                # Last, since the lines of a report have symbols
+                # Behind it, since the lines of a report have symbols
                 self.report_stage,
+                # Last, since a report needs each of its lines
+                self.rate_limiter,
             ],
             report,
         )

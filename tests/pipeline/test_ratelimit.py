@@ -98,7 +98,7 @@ def test_limiter_keeps_every_number_once(
     for seq, (text, prefix, pause_s) in enumerate(items):
         now_s += pause_s
         out += push(limiter, [line(seq, text, prefix)], now_s)
-    out += limiter.flush().items
+    out += limiter.push(Batch([], is_last=True), now_s).items
     covered: list[int | None] = []
     for item in out:
         covered += range(item.first, item.last + 1) if isinstance(item, Gap) else [item.seq]

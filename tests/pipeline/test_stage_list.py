@@ -233,3 +233,16 @@ def test_silence_begins_before_symbols_are_loaded() -> None:
     assert not early.is_complete
     (report,) = stages.push(Batch([]), 10.0 + 3 * SILENCE_S).reports
     assert len(report.lines) == len(NULL_DEREF)
+
+
+def test_suppressed_lines_are_in_their_report() -> None:
+    stages = make_stages(has_reports=True)
+    stages.rate_limiter.configure(Severity.ERR)
+    passed = stages.push(Batch(records(*WARNING), is_last=True), 0.0)
+    while stages.request is not None:
+        passed = stages.resume(0.0)
+    (report,) = passed.reports
+    assert [line.text for line in report.lines] == list(WARNING)
+    assert [type(item) for item in passed.items] == [Gap]
+    assert passed.symbolized is not None
+    assert [entry.gap for entry in passed.symbolized.entries] == passed.items

@@ -67,11 +67,19 @@ def test_report_before_another_keeps_its_own_lines() -> None:
         "<26>1 2026-11-27T18:00:00Z host klogd-py 99 - - BUG: spinlock bad magic in nic_poll",
         'klogd-py: report 1:ab kind=page-fault title="BUG: unable to handle kernel paging request"',
         '{"MESSAGE":"BUG: bad usercopy in f","SYSLOG_IDENTIFIER":"klogd-py","PRIORITY":"2"}',
-        "Nov 27 18:00:01.000001 klogd-py: kernel error\n    BUG: spinlock bad magic in nic_poll",
+        "Nov 27 18:00:01.000001 klogd-py: kernel error\n  | BUG: spinlock bad magic in nic_poll",
     ],
 )
 def test_own_reports_read_back_begin_nothing(line: str) -> None:
     assert reports_in(f"{line}\n{ORDINARY}\n".encode()) == []
+
+
+@pytest.mark.parametrize("own", ["klogd-py: report 1:ab kind=oops", "klogd-py: symbols loaded"])
+def test_crash_behind_own_line_is_found(own: str) -> None:
+    head = "Nov 27 18:00:01 host "
+    lines = [f"{head}{own}\n", *(f"{head}kernel: {text}\n" for text in NULL_DEREF)]
+    (report,) = reports_in("".join(lines).encode())
+    assert texts_of(report) == list(NULL_DEREF)
 
 
 def test_lines_of_processes_begin_nothing() -> None:

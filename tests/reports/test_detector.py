@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The detector finds the lines of each crash, and only those."""
 
+import pytest
+
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Cause, Entry, Gap, Record
@@ -170,6 +172,45 @@ def test_name_of_process_begins_no_report() -> None:
     text = "Kernel panic\nx invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0"
     assert detect(entries_of([text, *WARNING[4:]])) == []
     assert len(detect(entries_of(["Kernel panic\nx", *WARNING[4:]]))) == 1
+
+
+FORGED = [
+    "BUG: x uses wireless extensions which will stop working",
+    "kernel BUG at uses wireless extensions which will stop working",
+    "Kernel panic: x uses wireless extensions which will stop working",
+    "Oops: 1 uses wireless extensions which will stop working",
+]
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_header_that_may_be_name_needs_frame(text: str) -> None:
+    """A capture may be cut, and a crash that begins so has frames."""
+    assert detect(entries_of([text, ORDINARY])) == []
+    assert len(detect(entries_of([text, ORDINARY]), Origin.CAPTURE)) == 1
+    (report,) = detect(entries_of([text, *WARNING[2:]]))
+    assert texts_of(report) == [text, *WARNING[2:]]
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_forged_header_harms_no_real_report(text: str) -> None:
+    (report,) = detect(entries_of([text, *WARNING]))
+    assert texts_of(report) == list(WARNING)
+    assert (report.interleaved, report.after_oops) == (False, False)
+    (report,) = detect(entries_of([*WARNING, text]))
+    assert not report.panicked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUG: soft lockup - CPU#1 stuck for 22s! [, nodemask=:812]",
+        "INFO: task , nodemask=:812 blocked for more than 120 seconds.",
+        "BUG: scheduling while atomic: , nodemask=/812/0x00000002",
+        "INFO: task x[1] y:812 blocked for more than 120 seconds.",
+    ],
+)
+def test_name_of_process_hides_no_crash(text: str) -> None:
+    assert len(detect(entries_of([text, *WARNING[2:]]))) == 1
 
 
 def test_access_to_process_is_one_report() -> None:

@@ -13,12 +13,13 @@ A report is the same as another one if both have the same header record.
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
+from msgspec import structs
+
 from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import NOTES, CrashKind
-from klogd_py.record.report import ReportSeverity
-from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
-from klogd_py.reports.detection.headers import FoundHeader, facts_of, find_header
+from klogd_py.record.types import KERN, Entry, Severity
+from klogd_py.reports.detection.headers import FoundHeader, find_header
 from klogd_py.reports.detection.messages import Message, messages_of
 from klogd_py.reports.detection.open_report import SILENCE_S, OpenReport, is_consequence
 from klogd_py.reports.detection.recent_entries import RecentEntries
@@ -28,7 +29,6 @@ DEFAULT_KINDS = frozenset(CrashKind) - NOTES
 MAX_OPEN = 64
 # A panic is the consequence of a report that ended so few lines, and so short a time before it.
 _CONSEQUENCE_LINES, _CONSEQUENCE_US = 200, 10_000_000
-_OWN = f"{SYSLOG_IDENTIFIER}: "
 # Stacks that a person asks for follow (drivers/tty/sysrq.c); so written before 5.1
 _REQUESTS = ("sysrq: ", "SysRq : ")
 _CUT_HERE = ("[ cut here ]", "8<--- cut here")
@@ -57,7 +57,6 @@ class Detector:
         self._last_host = ""
         self._last_age = 0
         self._out: list[RawReport] = []
-        self._previous: Entry | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -86,12 +85,10 @@ class Detector:
                 # Most entries neither begin a report nor come while one is open.
                 self._recent.extend(entries, at, start)
                 self._last_age += start - at
-                self._previous = entries[start - 1]
                 at = start
                 continue
             self._last_age += 1
             self._observe(entries[at], at == start, now_s)
-            self._previous = entries[at]
             at += 1
         return self._take_out()
 
@@ -108,7 +105,8 @@ class Detector:
 
     def snapshot(self) -> list[RawReport]:
         """Return what is there of all open reports, which stay open."""
-        return [report.value(is_complete=False) for report in self._open.values()]
+        confirmed = (report for report in self._open.values() if report.is_confirmed)
+        return [report.value(is_complete=False) for report in confirmed]
 
     def finish(self, next_boot: NextBoot | None = None) -> list[RawReport]:
         """Return all open reports: nothing follows, or another boot does.
@@ -141,9 +139,6 @@ class Detector:
         if entry.is_own or record.facility != KERN:
             return
         may_begin = may_begin and (record.prefix is None or record.severity <= Severity.NOTICE)
-        if self._may_be_joined and self._previous is not None and _OWN in self._previous.text:
-            # klogd-py shows a report, whose title follows.
-            may_begin = False
         is_taken = False
         for message in messages_of(entry, may_be_joined=self._may_be_joined):
             is_taken |= self._take(message, may_begin, now_s)
@@ -157,6 +152,9 @@ class Detector:
             if key[0] == message.host and (is_request or report.is_late_at(message)):
                 self._close(key)
         found = find_header(message.whole_text) if may_begin else None
+        if found is not None and self._may_be_joined:
+            # A capture may be cut behind a header, and nobody is called when it is read.
+            found = structs.replace(found, may_be_name=False)
         if found is not None and found.kind not in self._kinds:
             found = None
         key = self._key_of(message)
@@ -189,7 +187,7 @@ class Detector:
         self, found: FoundHeader, message: Message, key: tuple[str, str], now_s: float
     ) -> None:
         """Add a header to the report that it continues, or open one."""
-        is_panic = found.kind is CrashKind.PANIC
+        is_panic = found.kind is CrashKind.PANIC and not found.may_be_name
         opened = self._open.get(key)
         if is_panic and opened is None and is_consequence(found.text):
             key, opened = self._report_before_panic(key, message)
@@ -201,7 +199,7 @@ class Detector:
             return
         is_interleaved = False
         if opened is not None:
-            is_interleaved = opened.is_cut and not key[1]
+            is_interleaved = opened.is_cut and opened.is_confirmed and not key[1]
             opened.interleaved = opened.interleaved or is_interleaved
             self._close(key)
         elif len(self._open) >= MAX_OPEN:
@@ -211,13 +209,18 @@ class Detector:
             message,
             self._recent.lines_before(message),
             now_s,
-            after_oops=message.host in self._after_oops,
+            after_oops=self._had_oops(message.host),
         )
         report.interleaved = is_interleaved
         self._open[key] = report
-        if facts_of(found.kind).severity is ReportSeverity.FATAL:
-            self._after_oops.add(message.host)
         self._check(key, report, must_be_out=is_panic)
+
+    def _had_oops(self, host: str) -> bool:
+        """Whether a fatal report of a host has begun."""
+        return host in self._after_oops or any(
+            key[0] == host and report.is_fatal and report.is_confirmed
+            for key, report in self._open.items()
+        )
 
     def _report_before_panic(
         self, key: tuple[str, str], message: Message
@@ -256,5 +259,8 @@ class Detector:
     def _close(self, key: tuple[str, str]) -> None:
         report = self._open.pop(key)
         report.truncated = report.truncated or (report.may_be_cut and report.lacks_stack)
-        self._last, self._last_host, self._last_age = report, key[0], 0
-        self._out.append(report.value(is_complete=True))
+        if report.is_confirmed:
+            if report.is_fatal:
+                self._after_oops.add(key[0])
+            self._last, self._last_host, self._last_age = report, key[0], 0
+            self._out.append(report.value(is_complete=True))

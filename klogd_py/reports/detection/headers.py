@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from klogd_py.record.crash_kind import CrashKind
+from klogd_py.record.crash_kind import NOTES, CrashKind
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.report import ReportSeverity
 from klogd_py.reports.detection.header import Header, header
@@ -35,16 +35,23 @@ _NEVER_PATTERN = lazy_pattern(
     r"|\*\* replaying previous printk message \*\*",
     re.ASCII,
 )
-# Lines that begin with the name of a process, which its owner has chosen: "Kernel panic", "BUG: x"
+# Lines that begin with the name of a process, which its owner has chosen: "Kernel panic", "BUG: x".
+# The name has at most 15 bytes, a line feed among them.
 _OF_PROCESS_PATTERN = lazy_pattern(
+    r"[\s\S]{1,15}?(?:"
     # mm/oom_kill.c, mm/page_alloc.c: dump_header(), warn_alloc()
-    r" invoked oom-killer: |: page allocation failure\b|, nodemask="
+    r" invoked oom-killer: |: page allocation failure\b"
+    r"|: [^\n]{1,100}, mode:0x[0-9a-f]{1,8}\([^\n]{1,300}\), nodemask="
     # fs/hugetlbfs/inode.c, mm/mremap.c
     r"|: Using mlock ulimits for SHM_HUGETLB|: attempted to duplicate a private mapping"
-    # show_signal() of the architectures
-    r"|\[\d{1,10}\]:? (?:segfault at|trap |general protection|bad frame in|unhandled signal)",
+    # Its number: "x[812] misaligned vsyscall", "x (812): drop_caches", but neither "Oops: 0000 [1]
+    # SMP" nor alpha's "x(812): Oops 1" and "x(812): Kernel access [#1]"
+    r"|\[\d{1,10}\](?!(?: [A-Z_]{2,20}){0,4}\s{0,4}\Z)"
+    r"|\(\d{1,10}\)(?!: (?:Oops -?\d{1,10}|[\w ]{3,40} \[#\d{1,6}\])\s{0,4}\Z))",
     re.ASCII,
 )
+# The name of a process, and what the kernel writes behind it: ": ", "["
+_MAX_NAME_CHARS = 15 + 2
 _BUG_TEXT = header(CrashKind.BUG, "BUG: ", r"(?P<text>\S[^\n]{2,120})", "BUG: {text}")
 HEADERS = (*MEMORY_HEADERS, *STATE_HEADERS, _BUG_TEXT)
 _ALL = (*HEADERS, *NOTE_HEADERS)
@@ -52,12 +59,16 @@ _REPLAYED = "** replaying previous printk message **"
 
 
 class FoundHeader(Struct, frozen=True):
-    """A header in a text, and what the groups of its form have matched."""
+    """A header in a text, and what the groups of its form have matched.
+
+    ``text`` begins where the form does. ``may_be_name``: its first characters look like this
+    header already, and may be the name of a process, of which the kernel says something.
+    """
 
     header: Header
     values: Mapping[str, str]
-    # The text from where the form begins
     text: str
+    may_be_name: bool = False
 
     @property
     def kind(self) -> CrashKind:
@@ -73,21 +84,25 @@ def find_header(text: str) -> FoundHeader | None:
     """
     if _REPLAYED in text:
         return None
-    text = text[:_MAX_CHARS].lstrip()
-    rows = NOTE_HEADERS if _OF_PROCESS_PATTERN.search(text) else _ALL
-    text = text.partition("\n")[0]
+    whole = text[:_MAX_CHARS].lstrip()
     for printer in _PRINTERS:
-        if text.startswith(printer):
-            text = text.removeprefix(printer)
+        if whole.startswith(printer):
+            whole = whole.removeprefix(printer)
             break
+    text = whole.partition("\n")[0]
     if _NEVER_PATTERN.match(text):
         return None
-    for row in rows:
-        if text.startswith(row.beginning):
-            found = row.pattern.match(text)
-            if found is not None:
-                values = {key: value or "" for key, value in found.groupdict().items()}
-                return FoundHeader(row, values, text)
+    for row in _ALL:
+        if not text.startswith(row.beginning):
+            continue
+        found = row.pattern.match(text)
+        if found is None:
+            continue
+        may_be_name = row.pattern.match(text[:_MAX_NAME_CHARS]) is not None
+        if may_be_name and row.kind not in NOTES and _OF_PROCESS_PATTERN.match(whole):
+            continue
+        values = {key: value or "" for key, value in found.groupdict().items()}
+        return FoundHeader(row, values, text, may_be_name)
     return None
 
 

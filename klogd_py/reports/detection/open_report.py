@@ -128,13 +128,21 @@ class OpenReport:
         return wants_stack and not self.has_stack and not self.panicked
 
     @property
+    def is_fatal(self) -> bool:
+        """Whether the process, or the whole kernel, has ended with it."""
+        return facts_of(self.found.kind).severity is ReportSeverity.FATAL
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the kernel reports a crash, and not only something of a process with a name that
+        looks like a header: it prints no place in the code then.
+        """
+        return self._has_frames or not self.found.may_be_name
+
+    @property
     def should_be_out(self) -> bool:
         """Whether what is there should be kept now, since the machine may stop any moment."""
-        return (
-            not self.is_out_early
-            and self._has_frames
-            and facts_of(self.found.kind).severity is ReportSeverity.FATAL
-        )
+        return not self.is_out_early and self._has_frames and self.is_fatal
 
     def is_late_at(self, message: Message) -> bool:
         """Whether the stamp of a message is too far from its last line."""

@@ -25,13 +25,18 @@ from klogd_py.sinks.sequence_tracker import advance
 # About what an Entry and its Record occupy besides their text
 ENTRY_OVERHEAD_BYTES = 400
 LEFT_OUT_BYTES = 200
+# About what a frame of a stack occupies in the report of a crash
+FRAME_BYTES = 200
 
 
 def size_of(item: Item) -> int:
     """Estimate the memory that an entry occupies, or a run that was left out, in bytes."""
     if isinstance(item, LeftOut):
         return LEFT_OUT_BYTES
-    return ENTRY_OVERHEAD_BYTES + len(item.text) + len(item.record.text)
+    size = ENTRY_OVERHEAD_BYTES + len(item.text) + len(item.record.text)
+    if item.report is not None:
+        size += FRAME_BYTES * sum(len(stack.frames) for stack in item.report.stacks)
+    return size
 
 
 class Backlog:
@@ -181,6 +186,10 @@ class Backlog:
             return Disposition.KEEP
         if limits.when_full is WhenFull.DROP and not must_not_drop(entry):
             return Disposition.DROP
+        # A report cannot be read again either, but more may come than there is memory.
+        if entry.report is not None and self._rereadable:
+            is_too_much = self.bytes > 2 * limits.limit_bytes
+            return Disposition.DROP if is_too_much else Disposition.KEEP
         # An entry without a sequence number cannot be read again, and a Gap is small: both may
         # exceed the limit.
         if not self._rereadable or entry.record.seq is None:

@@ -71,7 +71,8 @@ class DropCounter:
 
         Returns how many records are lost with it, those included that were left out before it.
         """
-        self.is_dropping = True
+        # A report has no number that a gap could announce.
+        self.is_dropping = self.is_dropping or entry.report is None
         lost = int(entry.gap is None)
         sequence = entry.sequence
         if sequence is not None:

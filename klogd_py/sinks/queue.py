@@ -140,7 +140,9 @@ class SinkQueue:
         try:
             if self.needs_reread and not self.health.is_gone:
                 # They are not in the ring buffer.
-                self.backlog.append([entry for entry in entries if entry.report is not None])
+                reports = [entry for entry in entries if entry.report is not None]
+                items = self.filter.apply(reports, unselected)
+                self.backlog.add_unsent(items, 0)
             elif not self.health.is_gone:
                 entries = self._tracker.filter(entries, consecutive)
                 if unselected or not self.filter.is_idle:

@@ -9,18 +9,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from klogd_py.record.report import Confidence, Report, ReportSeverity, Source
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Cause, Entry
 from klogd_py.reports.announcement import announce
 from klogd_py.reports.document import decode, without_text
+from klogd_py.sinks.backlog import size_of
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.drop_policy import WhenFull
 from klogd_py.sinks.entry_filter import EntryFilter, Expression
 from klogd_py.sinks.file_format import FileFormat, LineEncoder
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sinks.report_fields import DOCUMENT_LIMIT_BYTES
 from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition
 from tests.entries import gap_entry, numbered_entries
@@ -181,6 +184,41 @@ def test_report_passes_a_sink_that_skips() -> None:
 def test_other_message_is_skipped_with_records() -> None:
     own = msgspec.structs.replace(announce(REPORT), report=None)
     assert tracker(9).filter([*numbered_entries(range(3, 6)), own]) == []
+
+
+def waiting_queue(sink: ScriptedSink, when_full: WhenFull = WhenFull.WAIT) -> SinkQueue:
+    """A queue that waits for the ring buffer to be read again."""
+    sink.down = "away"
+    queue = make_queue(sink, 1500, 10, when_full, rereadable=True)
+    errors = [
+        structs.replace(one, record=structs.replace(one.record, prefix=3))
+        for one in numbered_entries(range(10, 20))
+    ]
+    queue.enqueue(errors)
+    assert queue.needs_reread
+    return queue
+
+
+def test_unselected_report_does_not_wait() -> None:
+    queue = waiting_queue(ScriptedSink())
+    wanted, unwanted = announce(REPORT), announce(REPORT)
+    before = queue.backlog.entry_count
+    queue.enqueue([wanted, unwanted], unselected={id(unwanted)})
+    assert queue.backlog.entry_count == before + 1
+
+
+@pytest.mark.parametrize("when_full", list(WhenFull))
+def test_waiting_reports_are_within_a_limit(when_full: WhenFull) -> None:
+    sink = ScriptedSink()
+    queue = waiting_queue(sink, when_full)
+    for _ in range(100):
+        queue.enqueue([announce(REPORT)])
+    assert queue.backlog.bytes < 3 * 1500 + size_of(announce(REPORT))
+    sink.down = ""
+    assert asyncio.run(flush(queue))
+    received = sum(entry.report is not None for entry in sink.received)
+    assert received > 0
+    assert queue.missed == {Cause.SINK_DROP: 100 - received}
 
 
 def test_report_waits_while_ring_is_reread() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from klogd_py.record.report import Boot, Confidence, Fingerprint, Report, ReportSeverity
+from klogd_py.reports.report_time import find_wrong_time
 from klogd_py.spool.errors import SpoolError
 
 SCHEMA = 1
@@ -145,6 +146,11 @@ def parse(raw: bytes) -> IssueCounts:
         raise NotIssues(str(error)) from error
     if found.schema != SCHEMA:
         raise NotIssues(f"schema {found.schema}, not {SCHEMA}")
+    wrong = find_wrong_time(
+        *(moment for issue in found.issues for moment in (issue.first_seen, issue.last_seen))
+    )
+    if wrong is not None:
+        raise NotIssues(f"{wrong[:64]!r} is not a time")
     return found
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from klogd_py.record.report import Report
 from klogd_py.reports.document import NotReport, decode
+from klogd_py.reports.report_time import find_wrong_time
 from klogd_py.spool.errors import AmbiguousName, BrokenReport, NoSuchReport, SpoolNotUsable
 from klogd_py.spool.issues import (
     LIMIT_BYTES,
@@ -204,4 +205,7 @@ def ids_before(summaries: Sequence[ReportSummary], moment: str) -> list[str]:
 def _checked(report: Found, report_id: str) -> Found:
     if report.id != report_id:
         raise BrokenReport(f"holds the report {report.id[:64]!r}")
+    wrong = find_wrong_time(report.first_seen, report.last_seen)
+    if wrong is not None:
+        raise BrokenReport(f"not a report: {wrong[:64]!r} is not a time")
     return report

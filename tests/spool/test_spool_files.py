@@ -226,6 +226,46 @@ def test_broken_files_are_named_and_skipped(path: Path, spool: Spool) -> None:
         spool.load("link")
 
 
+WRONG_TIMES = [
+    *("garbage", "2026-13-27T18:04:05Z", "2026-11-27T18:04:05+01:00", "20261127T180405Z"),
+    "\u0662026-11-27T18:04:05Z",
+    # No zone may move them out of the calendar.
+    *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+]
+
+
+@pytest.mark.parametrize("key", ["first_seen", "last_seen"])
+@pytest.mark.parametrize("time", WRONG_TIMES)
+def test_wrong_time_makes_a_file_broken(path: Path, spool: Spool, key: str, time: str) -> None:
+    wrong = msgspec.structs.replace(report(2), **{key: time})
+    for one in (report(1), wrong):
+        (path / f"{one.id}.json").write_bytes(msgspec.json.encode(one))
+    listing = spool.list()
+    assert [one.id for one in listing.summaries] == [report(1).id]
+    assert [(one.name, one.reason) for one in listing.broken] == [
+        (f"{wrong.id}.json", f"not a report: {time!r} is not a time")
+    ]
+    with pytest.raises(BrokenReport, match="is not a time"):
+        spool.load(wrong.id)
+    assert [issue.count for issue in writer(path).open(99).counts.issues] == [1]
+
+
+def test_report_without_times_is_whole(path: Path, spool: Spool) -> None:
+    timeless = msgspec.structs.replace(report(1), first_seen="", last_seen="")
+    writer(path).store(batch_of(timeless))
+    assert spool.load(timeless.id) == timeless
+    assert [one.last_seen for one in spool.issues().issues] == [""]
+
+
+def test_wrong_time_makes_counts_again(path: Path, spool: Spool) -> None:
+    writer(path).store(batch_of(report(1), next_seq=9))
+    counts = path / "issues.json"
+    counts.write_text(counts.read_text().replace("2026-11-27T", "yesterday"))
+    found = writer(path).open(9)
+    assert [issue.last_seen for issue in found.counts.issues] == [report(1).last_seen]
+    assert "is not a time: made again of 1 report" in found.repair
+
+
 def test_broken_files_stop_no_new_report(path: Path, spool: Spool) -> None:
     (path / "issues.json").unlink(missing_ok=True)
     (path / "issues.json").symlink_to("/etc/passwd")

@@ -30,16 +30,22 @@ def test_found_crash_with_its_title_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = "\n".join([f"TITLE: {TITLE}", "", *NULL_DEREF, ""])
-    assert main([str(collection(tmp_path, log)), "--misses"]) == 0
+    assert main([str(collection(tmp_path, log))]) == 0
     shown = capsys.readouterr().out
-    assert "null-deref               1      1      1       1/1       0" in shown
+    assert "null-deref               1      1            0      1      1       1/1       0" in shown
     assert "title equal, clean logs         1 of 1     100.0 %" in shown
 
 
 def test_other_title_is_listed_as_miss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = "\n".join(["TITLE: WARNING in nic_close", "", *WARNING, ""])
-    assert main([str(collection(tmp_path, log)), "--misses"]) == 0
+    assert main([str(collection(tmp_path, log))]) == 0
     assert "function: syzkaller/linux/report/0 | WARNING in nic_close" in capsys.readouterr().out
+
+
+def test_damaged_logs_are_read_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = "\n".join([f"TITLE: {TITLE}", "", *NULL_DEREF, ""])
+    assert main([str(collection(tmp_path, log)), "--damaged", "20"]) == 0
+    assert "damaged logs without error     20 of 20" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ reading it to another. What happened stays the same.
 
 import re
 from collections.abc import Callable
+from random import Random
 
 _STAMP = re.compile(r"^(<\d{1,3}>)?\[ {0,12}(\d{1,10})\.(\d{6})\](\[ {0,12}[TC]\d{1,10}\])? ?")
 _ANY_STAMP = re.compile(r"\[ {0,12}(\d{1,10})\.(\d{6})\]")
@@ -65,3 +66,12 @@ MUTATIONS: dict[str, Callable[[str], str]] = {
     "dmesg -x": _behind("kern  :warn  : [{s:5d}.{us}]"),
     "raw": _behind("<4>[{s:5d}.{us}]"),
 }
+
+
+def damaged(log: bytes, rng: Random) -> bytes:
+    """Return a part of a log in which some bytes are others."""
+    raw = bytearray(log)
+    for _ in range(rng.randrange(20)):
+        raw[rng.randrange(len(raw))] = rng.randrange(256)
+    start = rng.randrange(len(raw) // 2)
+    return bytes(raw[start : rng.randrange(start, len(raw))])

@@ -4,7 +4,7 @@
 For each log with a title (syzkaller): whether a crash is found, whether the first report has that
 title, and whether it blames that function; by kind, over logs that are not marked as corrupted.
 Then for each other origin: whether a crash is found. A log in which none is expected must have
-none. The logs are read as any capture is.
+none. The logs are read as any capture is. The last table says what differs, and why.
 """
 
 import argparse
@@ -12,13 +12,16 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
+from random import Random
 
 from msgspec import Struct
 
 from klogd_py.record.report import Confidence, Report
 from klogd_py.reports.describe import describe
 from tests.corpus.expectations import Expectation, Log, logs_of
+from tests.corpus.mutations import damaged
 from tests.corpus.reported import reports_in
 
 # What a system call's wrapper adds to its name, and a compiler to a function's
@@ -79,6 +82,11 @@ class Result(Struct, frozen=True):
         return _plain(self.first.function) in names or _plain(named) in names
 
     @property
+    def is_right(self) -> bool:
+        """Whether title and function are expected ones."""
+        return self.has_title and (self.has_function or not self.expected.functions)
+
+    @property
     def kind(self) -> str:
         """The kind of the first report."""
         return self.first.kind if self.first is not None else "not found"
@@ -136,25 +144,31 @@ def score_of(results: Sequence[Result]) -> Score:
         sum(one.has_title for one in clean),
         len(named),
         sum(one.has_function for one in named),
-        sum(not one.has_title and not one.is_flagged for one in clean),
+        sum(not one.is_right and not one.is_flagged for one in clean),
         sum(one.is_flagged for one in clean),
         len(corrupted),
-        sum(one.is_flagged or not one.reports for one in corrupted),
+        sum(one.is_flagged for one in corrupted),
     )
 
 
 def table_of(results: Sequence[Result]) -> Iterator[str]:
     """The results by kind, in lines, and the sums."""
-    form = "{:<20} {:>5} {:>6} {:>6} {:>9} {:>7}"
-    yield form.format("kind", "logs", "clean", "title", "function", "splits")
+    form = "{:<20} {:>5} {:>6} {:>12} {:>6} {:>6} {:>9} {:>7}"
+    yield form.format(
+        "kind", "logs", "found", "false alarms", "clean", "title", "function", "splits"
+    )
     titled = [one for one in results if one.expected.titles]
-    for kind, _ in Counter(one.kind for one in titled).most_common():
+    alarms = Counter(one.kind for one in results if not one.expected.is_crash and one.reports)
+    kinds = Counter(one.kind for one in titled)
+    for kind in [*(kind for kind, _ in kinds.most_common()), *sorted(set(alarms) - set(kinds))]:
         of_kind = [one for one in titled if one.kind == kind]
         clean = [one for one in of_kind if not one.expected.is_corrupted]
         named = [one for one in clean if one.expected.functions]
         yield form.format(
             kind,
             len(of_kind),
+            sum(bool(one.reports) for one in of_kind),
+            alarms[kind],
             len(clean),
             sum(one.has_title for one in clean),
             f"{sum(one.has_function for one in named)}/{len(named)}",
@@ -213,6 +227,17 @@ def misses_of(results: Sequence[Result]) -> Iterator[str]:
             yield f"{problem}: {expected.path} | {expected.title}{got}{reason}"
 
 
+def errors_in_damaged(logs: Sequence[Log], count: int) -> Iterator[str]:
+    """The unexpected errors while so many cut and flipped logs are read, in lines."""
+    titled = [log for log in logs if log.expected.titles]
+    for at, log in enumerate(islice(cycle(titled), count)):
+        try:
+            for raw in reports_in(damaged(log.body, Random(at))):
+                describe(raw)
+        except Exception as error:
+            yield f"damaged log {at}: {log.expected.path} | {error!r}"
+
+
 def _reason(path: str) -> str:
     return next((f" | {why}" for end, why in EXPLAINED.items() if path.endswith(end)), "")
 
@@ -229,7 +254,9 @@ def main(words: Sequence[str] | None = None) -> int:
         description=__doc__,
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="logs with their index.json")
-    parser.add_argument("--misses", action="store_true", help="list each log that differs")
+    parser.add_argument(
+        "--damaged", metavar="N", type=int, default=0, help="read N cut and flipped logs as well"
+    )
     parser.add_argument(
         "--with-headers",
         action="store_true",
@@ -238,12 +265,15 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     if not (given.folder / "index.json").is_file():
         parser.error(f"{given.folder} has no index.json")
-    results = results_of(logs_of(given.folder), with_headers=given.with_headers)
-    print("\n".join([*table_of(results), "", *origins_of(results)]))
-    if given.misses:
-        print("\n".join(["", *misses_of(results)]))
+    logs = list(logs_of(given.folder))
+    results = results_of(logs, with_headers=given.with_headers)
+    print("\n".join([*table_of(results), "", *origins_of(results), "", *misses_of(results)]))
+    errors = list(errors_in_damaged(logs, given.damaged))
+    if given.damaged:
+        print("\n".join(["", *errors]))
+        print(_share("damaged logs without error", given.damaged - len(errors), given.damaged))
     score = score_of(results)
-    return 1 if score.false_alarms or score.found < score.crashes else 0
+    return 1 if errors or score.false_alarms or score.found < score.crashes else 0
 
 
 if __name__ == "__main__":

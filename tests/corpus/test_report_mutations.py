@@ -13,7 +13,7 @@ from klogd_py.reports.describe import describe
 from klogd_py.reports.detection.open_report import MAX_LINES
 from tests.corpus.expectations import logs_of
 from tests.corpus.logs import COLLECTION, needs_collection
-from tests.corpus.mutations import MUTATIONS
+from tests.corpus.mutations import MUTATIONS, damaged
 from tests.corpus.reported import reports_in
 from tests.reports.lines import ORDINARY
 
@@ -110,11 +110,7 @@ def test_damaged_logs_are_read_without_error(seed: int, crashes: Sequence[Crash]
     rng = Random(seed)
     found = 0
     for crash in [*crashes[seed::4], *crashes[seed::4]]:
-        raw = bytearray(crash.log.encode("latin-1"))
-        for _ in range(rng.randrange(20)):
-            raw[rng.randrange(len(raw))] = rng.randrange(256)
-        start = rng.randrange(len(raw) // 2)
-        for report in reports_in(bytes(raw[start : rng.randrange(start, len(raw))])):
+        for report in reports_in(damaged(crash.log.encode("latin-1"), rng)):
             assert 0 < len(report.lines) <= MAX_LINES
             assert describe(report).title
             found += 1

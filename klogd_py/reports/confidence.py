@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Say what makes the title of a report doubtful."""
 
-import re
 from collections.abc import Iterator
 
 from klogd_py.record.crash_kind import CrashKind
@@ -11,6 +10,7 @@ from klogd_py.reports.anatomy.stack_labels import is_call_trace, stack_label
 from klogd_py.reports.blame.blame import Blame
 from klogd_py.reports.blame.demangle import readable_name
 from klogd_py.reports.blame.noise import is_noise
+from klogd_py.reports.detection.open_report import is_consequence_of_report
 from klogd_py.reports.raw_report import RawReport
 
 NO_FUNCTION = "no function is to blame"
@@ -37,11 +37,6 @@ _UNNAMED_FRAME = lazy_pattern(
 _INJECTION = "FAULT_INJECTION: forcing a failure"
 # lib/fault-inject.c, mm/failslab.c
 _INJECTING = "should_fail"
-# A panic for something that the kernel has reported before
-_CONSEQUENCES = lazy_pattern(
-    r"Kernel panic(?: - not syncing)?: (?:Fatal exception|panic_on_|hung_task: blocked|softlockup: hung|hard LOCKUP|Oops|RCU Stall|kernel: panic_on|KASAN: panic_on|KFENCE: panic_on|UBSAN: panic_on|Hard LOCKUP|Fatal hardware)",  # noqa: E501
-    re.IGNORECASE,
-)
 _STACK_PARTS = ("IRQ", "TASK", "NMI", "SOFTIRQ")
 # Kinds that print a call trace, if there is time: none of them is complete without a function.
 # Others tell of a state (a counter, a lock-up of a workqueue, an error of the hardware).
@@ -84,7 +79,7 @@ def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool
     yield from _doubts_of_stack(raw.kind, anatomy, blame)
     if _has_injected_fault(raw, anatomy):
         yield FAULT_INJECTION
-    if raw.kind is CrashKind.PANIC and _CONSEQUENCES.match(anatomy.header.text) is not None:
+    if raw.kind is CrashKind.PANIC and is_consequence_of_report(anatomy.header.text):
         yield CONSEQUENCE
     if raw.interleaved or _has_unopened_part(anatomy) or _is_elsewhere(raw.kind, anatomy):
         yield INTERLEAVED

@@ -55,6 +55,11 @@ def is_consequence(text: str) -> bool:
     return _CONSEQUENCE_PATTERN.match(text) is not None
 
 
+def is_consequence_of_report(text: str) -> bool:
+    """Whether a panic says that only the crash before it is of interest: init may end by itself."""
+    return is_consequence(text) and _KILLED not in text
+
+
 class OpenReport:
     """A report that has begun and not ended. Mutable.
 

@@ -66,6 +66,14 @@ def test_taint_has_letters_and_words(x86_64: Anatomy) -> None:
     assert x86_64.kernel.taint == Taint("WOE", words)
 
 
+@pytest.mark.parametrize(
+    ("words", "names"), [("nic(OE) loop", ("nic", "loop")), ("aa:bb:cc:dd:ee:ff fe80::1", ())]
+)
+def test_only_modules_are_last_unloaded(words: str, names: tuple[str, ...]) -> None:
+    text = X86_64.replace("loop(-)", words)
+    assert read_anatomy(raw_report(text)).last_unloaded == names
+
+
 def test_module_list_goes_on_unmarked(x86_64: Anatomy) -> None:
     assert x86_64.modules == (
         Module("nic", "OE+"),

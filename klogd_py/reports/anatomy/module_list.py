@@ -50,7 +50,8 @@ class ModuleList:
     def _read(self, text: str) -> None:
         unloaded = _UNLOADED.search(text)
         if unloaded is not None:
-            self.last_unloaded = tuple(found[1] for found in _ONE.finditer(unloaded[1]))
+            words = (_ONE.fullmatch(word.rstrip(",")) for word in unloaded[1].split())
+            self.last_unloaded = tuple(found[1] for found in words if found is not None)
             text = text[: unloaded.start()]
             self._next = -1
         for word in text.split():

@@ -8,25 +8,24 @@ lines, names of files and devices, the lines before the crash.
 """
 
 import re
-from collections.abc import Collection
 
 from msgspec import structs
 
 from klogd_py.record.report import Access, Boot, Frame, Kernel, Module, Process, Report, Stack
-from klogd_py.reports.public.common_words import COMMON_WORDS
+from klogd_py.reports.public.public_hardware import public_hardware
 from klogd_py.reports.public.public_lines import (
     USER_PROCESS,
     public_comm,
-    public_hardware,
     public_line,
     public_queue,
     public_release,
     public_version,
+    public_work,
 )
 from klogd_py.reports.public.public_words import (
     FUNCTION,
-    KERNEL_WORDS,
-    LEFT_OUT,
+    MODULE_NAME,
+    Names,
     public_path,
     public_words,
 )
@@ -38,68 +37,63 @@ _HELD_LOCK = re.compile(
 )
 # The id of a report begins with digits of the id of its boot.
 _WITHOUT_BOOT = re.compile(r"\A[0-9a-f]{8}-(?=\d{12}-)")
-_MODULE_NAME = re.compile(r"(?![0-9a-fA-F]{8,}\b)[A-Za-z_][\w-]{0,63}", re.ASCII)
+_MODULE_NAME = re.compile(MODULE_NAME, re.ASCII)
+# The class of a lock that is a workqueue: its name may be that of a device.
+_QUEUE_LOCK = re.compile(r"\(wq_completion\)([\w&>.*\[\]-]{1,120})", re.ASCII)
 
 
 def make_public(report: Report) -> Report:
     """Return the report with what anybody may read, and nothing else."""
-    report = _without_own_words(report)
-    known = _known_names(report)
-    frames = [frame for stack in report.stacks for frame in stack.frames]
-    known |= {name for frame in frames for name in (_name(frame.function), _module(frame.module))}
-    known.discard("")
+    names = _names(report)
     source = report.source
     path = public_path(source.file) if source is not None else ""
-    lines = (public_line(line, known) for line in report.text)
+    lines = (public_line(line, names) for line in report.text)
     return structs.replace(
         report,
         id=_WITHOUT_BOOT.sub("", report.id),
-        title=public_words(report.title, known),
+        title=public_words(report.title, names),
         function=_name(report.function),
         module=_module(report.module),
-        at=public_words(report.at, known) if report.at else "",
+        at=public_words(report.at, names) if report.at else "",
         source=structs.replace(source, file=path) if source is not None and path else None,
         subsystem=report.subsystem if path else "",
         boot=Boot(offset=report.boot.offset),
         host="",
-        message=public_words(report.message, known),
+        message=public_words(report.message, names),
         process=_process(report.process),
-        kernel=_kernel(report.kernel),
+        kernel=_kernel(report.kernel, names),
         modules=tuple(Module(one.name, one.flags) for one in report.modules if _module(one.name)),
         last_unloaded=tuple(filter(_module, report.last_unloaded)),
         access=_access(report.access),
-        stacks=tuple(_stack(stack, known) for stack in report.stacks),
+        stacks=tuple(_stack(stack, names) for stack in report.stacks),
         code="",
-        locks=tuple(filter(None, (_lock(line, known) for line in report.locks))),
+        locks=tuple(filter(None, (_lock(line, names) for line in report.locks))),
         text=tuple(line for line in lines if line is not None),
         context_before=(),
     )
 
 
-def _without_own_words(report: Report) -> Report:
-    """Return the report without the words that are names here: a host or a process called "window".
-
-    Those of the kernel's own messages stay, where a gap would tell as much.
-    """
-    names = [report.host, report.host.partition(".")[0]]
-    if public_comm(report.process.comm) == USER_PROCESS:
-        names.append(report.process.comm)
-    words = [name for name in names if name.lower() in COMMON_WORDS - KERNEL_WORDS]
-    if not words:
-        return report
-    either = "|".join(map(re.escape, words))
-    # Neither a part of a path nor a function
-    own = re.compile(rf"(?<![\w/.-])(?:{either})\.?(?![\w/+-])", re.IGNORECASE)
+def without_hardware(report: Report) -> Report:
+    """Return the report without the model of the machine."""
     return structs.replace(
         report,
-        title=own.sub(LEFT_OUT, report.title),
-        message=own.sub(LEFT_OUT, report.message),
-        text=tuple(own.sub(LEFT_OUT, line) for line in report.text),
+        kernel=structs.replace(report.kernel, hardware=""),
+        text=tuple(line for line in report.text if not line.startswith("Hardware name:")),
     )
 
 
-def _known_names(report: Report) -> set[str]:
-    return {_name(report.function), _module(report.module)}
+def _names(report: Report) -> Names:
+    frames = [frame for stack in report.stacks for frame in stack.frames]
+    functions = (report.function, *(frame.function for frame in frames))
+    modules = (
+        *(report.module, *(frame.module for frame in frames)),
+        *(*(one.name for one in report.modules), *report.last_unloaded),
+    )
+    kernel = {*map(_name, functions), *map(_module, modules)} - {""}
+    here = {report.host, report.host.partition(".")[0]}
+    if public_comm(report.process.comm) == USER_PROCESS:
+        here |= {report.process.comm, *report.process.comm.split()}
+    return Names(frozenset(kernel), frozenset(name.lower() for name in here if name))
 
 
 def _name(function: str) -> str:
@@ -112,23 +106,21 @@ def _module(name: str) -> str:
 
 def _process(process: Process) -> Process:
     comm = public_comm(process.comm)
-    queue, _, function = process.workqueue.partition(" ")
-    shown = f"{public_queue(queue)} {_name(function)}".rstrip() if queue else ""
     return Process(
         comm=comm,
         pid=process.pid if comm != USER_PROCESS else None,
         cpu=process.cpu,
-        workqueue=shown,
+        workqueue=public_work(process.workqueue),
     )
 
 
-def _kernel(kernel: Kernel) -> Kernel:
+def _kernel(kernel: Kernel, names: Names) -> Kernel:
     return structs.replace(
         kernel,
         release=public_release(kernel.release),
         version=public_version(kernel.version),
         preempt=public_version(kernel.preempt),
-        hardware=public_hardware(kernel.hardware),
+        hardware=public_hardware(kernel.hardware, names.here),
         kaslr_offset="",
     )
 
@@ -137,9 +129,9 @@ def _access(access: Access | None) -> Access | None:
     return None if access is None else structs.replace(access, address="")
 
 
-def _stack(stack: Stack, known: Collection[str]) -> Stack:
+def _stack(stack: Stack, names: Names) -> Stack:
     frames = (_frame(frame) for frame in stack.frames)
-    return Stack(public_words(stack.label, known), tuple(one for one in frames if one is not None))
+    return Stack(public_words(stack.label, names), tuple(one for one in frames if one is not None))
 
 
 def _frame(frame: Frame) -> Frame | None:
@@ -151,8 +143,13 @@ def _frame(frame: Frame) -> Frame | None:
     )
 
 
-def _lock(line: str, known: Collection[str]) -> str:
+def _lock(line: str, names: Names) -> str:
     found = _HELD_LOCK.fullmatch(line)
     if found is None:
         return ""
-    return f"#{found['number']}: {found['lock']}, at: {public_words(found['place'], known)}"
+    lock = _QUEUE_LOCK.sub(_queue_lock, found["lock"])
+    return f"#{found['number']}: {lock}, at: {public_words(found['place'], names)}"
+
+
+def _queue_lock(found: re.Match[str]) -> str:
+    return f"(wq_completion){public_queue(found[1])}"

@@ -9,9 +9,17 @@ Source of truth: ``show_regs`` and ``dump_stack_print_info`` in the kernel's sou
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 
-from klogd_py.reports.public.public_words import LEFT_OUT, public_words
+from klogd_py.reports.public.left_out import LEFT_OUT, joined
+from klogd_py.reports.public.public_hardware import public_hardware
+from klogd_py.reports.public.public_words import (
+    FUNCTION_NAME,
+    MODULE_NAME,
+    NO_NAMES,
+    Names,
+    public_words,
+)
 
 USER_PROCESS = "(user process)"
 _BUILD_ID_DIGITS = 40
@@ -29,10 +37,8 @@ _KERNEL_THREAD = re.compile(
 _WORKER = re.compile(r"kworker/(?:u?\d{1,5}:\d{1,5}H?|dying)(?=[+-]|$)", re.ASCII)
 _HEX = r"(?:0x)?[0-9a-fA-F]{4,16}"
 _ADDRESS = rf"(?:\[?<?{_HEX}>?\]?:? {{1,8}}){{0,2}}"
-_SYMBOL = (
-    r"(?!(?:0x)?[0-9a-fA-F]{6,}\b)[A-Za-z_.$][\w.$]{0,250}\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}"
-    r"(?: \[(?![0-9a-f]{8,}\b)[A-Za-z_][\w-]{0,63}(?: [0-9a-f]{12,40})?\])?"
-)
+_IN_MODULE = rf"(?: \[{MODULE_NAME}(?: [0-9a-f]{{12,40}})?\])?"
+_SYMBOL = rf"\.?{FUNCTION_NAME}\+0x[0-9a-f]{{1,8}}/0x[0-9a-f]{{1,8}}{_IN_MODULE}"
 FRAME_FORM = re.compile(
     rf" {{0,16}}{_ADDRESS}(?P<doubt>\? )?(?P<symbol>{_SYMBOL})(?P<mark> \(unreliable\))?", re.ASCII
 )
@@ -61,16 +67,17 @@ _WARNING_FORM = re.compile(
     r"at (?P<place>\S{1,300})(?P<rest> .{0,300})?",
     re.ASCII,
 )
-_MODULE = r"(?![0-9a-fA-F]{8,}\b)[A-Za-z_][\w-]{0,63}(?:\([A-Z+-]{1,16}\))?"
+_MODULE = rf"{MODULE_NAME}(?:\([A-Z+-]{{1,16}}\))?"
 _MODULES_FORM = re.compile(
     rf"Modules linked in:(?: {_MODULE}){{0,1000}} {{0,4}}"
-    r"(?:\[last unloaded: [\w() :+-]{1,80}\])?",
+    rf"(?:\[last unloaded:(?: {_MODULE}){{0,20}} ?\])?",
     re.ASCII,
 )
 _HARDWARE_FORM = re.compile(r"Hardware name: (?P<name>.{1,200})", re.ASCII)
-_WORKQUEUE_FORM = re.compile(
-    r"Workqueue: (?P<queue>\S{1,64}) (?P<function>[A-Za-z_][\w.]{0,120})"
-    r"(?P<module> \[[\w-]{1,64}\])?",
+_WORKQUEUE_FORM = re.compile(r"Workqueue: (?P<work>.{1,300})", re.ASCII)
+# Behind it may stand what it works for: "wb_workfn (flush-8:0)"
+_WORK = re.compile(
+    rf"(?P<function>{FUNCTION_NAME}{_IN_MODULE})(?P<rest> (?:\(.{{1,64}}\)|\.\.\.))?",
     re.ASCII,
 )
 _OOPS_FORM = re.compile(
@@ -125,7 +132,7 @@ def public_comm(comm: str) -> str:
 
 def public_version(version: str) -> str:
     """Return what a kernel says of its build: ``#1 SMP Debian 6.12.4-1``."""
-    return _join(word if _is_of_version(word) else "" for word in version.split())
+    return joined(word if _is_of_version(word) else "" for word in version.split())
 
 
 def public_release(release: str) -> str:
@@ -142,54 +149,49 @@ def _is_of_version(word: str) -> bool:
     return len(word) == _BUILD_ID_DIGITS or _PRIVATE.search(word) is None
 
 
-def _join(words: Iterable[str]) -> str:
-    """Return the words, `LEFT_OUT` in the place of each run of empty ones."""
-    kept: list[str] = []
-    for word in words:
-        if word or kept[-1:] != [LEFT_OUT]:
-            kept.append(word or LEFT_OUT)
-    return " ".join(kept)
-
-
-def public_hardware(name: str) -> str:
-    """Return the model of a machine; empty if it has the form of a number that is its own."""
-    return "" if _PRIVATE.search(name) else name
-
-
 def public_queue(name: str) -> str:
     """Return the name of a workqueue of the kernel itself; others may name a device."""
     return name if _QUEUE.fullmatch(name) else LEFT_OUT
 
 
-def public_line(line: str, known: Collection[str] = ()) -> str | None:
-    """Return a line as anybody may read it; ``None`` if it is left out.
+def public_work(work: str) -> str:
+    """Return a workqueue and the function that it ran: ``events nic_work [nic]``."""
+    queue, blank, function = work.strip().partition(" ")
+    if not queue:
+        return ""
+    found = _WORK.fullmatch(function)
+    shown = LEFT_OUT
+    if found is not None:
+        shown = f"{found['function']} {LEFT_OUT}" if found["rest"] else found["function"]
+    return f"{public_queue(queue)} {shown}" if blank else public_queue(queue)
 
-    ``known`` are names of functions and modules that may stay.
-    """
+
+def public_line(line: str, names: Names = NO_NAMES) -> str | None:
+    """Return a line as anybody may read it; ``None`` if it is left out."""
     for form, rewrite in _FORMS:
         if found := form.fullmatch(line):
-            return rewrite(found, known)
+            return rewrite(found, names)
     return None
 
 
-def _frame(found: re.Match[str], known: Collection[str]) -> str:
+def _frame(found: re.Match[str], names: Names) -> str:
     return f" {found['doubt'] or ''}{found['symbol']}{found['mark'] or ''}"
 
 
-def _program_counter(found: re.Match[str], known: Collection[str]) -> str:
+def _program_counter(found: re.Match[str], names: Names) -> str:
     return f"{found['name']}: {found['symbol']}"
 
 
-def _unchanged(found: re.Match[str], known: Collection[str]) -> str:
+def _unchanged(found: re.Match[str], names: Names) -> str:
     return found[0].rstrip()
 
 
-def _end(found: re.Match[str], known: Collection[str]) -> str:
-    words = public_words(found["text"].lstrip(" -"), known)
+def _end(found: re.Match[str], names: Names) -> str:
+    words = public_words(found["text"].lstrip(" -"), names)
     return f"{found['name']}{' - ' if words else ''}{words} ]---"
 
 
-def _processor(found: re.Match[str], known: Collection[str]) -> str:
+def _processor(found: re.Match[str], names: Names) -> str:
     comm, taint = public_comm(found["comm"]), " ".join(found["taint"].split())
     release, version = (
         public_release(found["release"] or ""),
@@ -198,34 +200,33 @@ def _processor(found: re.Match[str], known: Collection[str]) -> str:
     return f"CPU: {found['cpu']} Comm: {comm} {taint} {release} {version}".rstrip()
 
 
-def _warning(found: re.Match[str], known: Collection[str]) -> str:
-    place = public_words(found["place"], known)
-    rest = public_words(found["rest"] or "", known)
+def _warning(found: re.Match[str], names: Names) -> str:
+    place = public_words(found["place"], names)
+    rest = public_words(found["rest"] or "", names)
     return f"WARNING: CPU: {found['cpu']} at {place} {rest}".rstrip()
 
 
-def _hardware(found: re.Match[str], known: Collection[str]) -> str:
-    return f"Hardware name: {public_hardware(found['name']) or LEFT_OUT}"
+def _hardware(found: re.Match[str], names: Names) -> str:
+    return f"Hardware name: {public_hardware(found['name'], names.here)}"
 
 
-def _workqueue(found: re.Match[str], known: Collection[str]) -> str:
-    queue = public_queue(found["queue"])
-    return f"Workqueue: {queue} {found['function']}{found['module'] or ''}"
+def _workqueue(found: re.Match[str], names: Names) -> str:
+    return f"Workqueue: {public_work(found['work'])}"
 
 
-def _oops(found: re.Match[str], known: Collection[str]) -> str:
+def _oops(found: re.Match[str], names: Names) -> str:
     words = (
         word if _OOPS_WORD.fullmatch(word) or _is_of_version(word) else ""
         for word in found["words"].split()
     )
-    return f"{found['name']}: {_join(words)}".rstrip()
+    return f"{found['name']}: {joined(words)}".rstrip()
 
 
-def _words(found: re.Match[str], known: Collection[str]) -> str:
-    return public_words(found[0], known)
+def _words(found: re.Match[str], names: Names) -> str:
+    return public_words(found[0], names)
 
 
-_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Collection[str]], str]], ...] = (
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Names], str]], ...] = (
     (FRAME_FORM, _frame),
     (_RIP_FORM, _program_counter),
     (_MARK_FORM, _unchanged),

@@ -5,11 +5,13 @@ A list of what may stay, not of what must go: any other word, and any number, is
 """
 
 import re
-from collections.abc import Collection
+
+from msgspec import Struct
 
 from klogd_py.reports.public.common_words import COMMON_WORDS
+from klogd_py.reports.public.left_out import joined
+from klogd_py.reports.public.process_places import without_process_names
 
-LEFT_OUT = "..."
 # Directories at the top of the kernel's sources
 _TOP = (
     r"(?:arch|block|certs|crypto|drivers|fs|include|init|io_uring|ipc|kernel|lib|mm|net|rust|"
@@ -22,13 +24,15 @@ SOURCE_PATH = re.compile(
     re.ASCII,
 )
 # The name of a function: none that is a number in hexadecimal digits
-_NAME = r"(?!(?:0x)?[0-9a-fA-F]{6,}\b)[A-Za-z_$][\w.$]{0,250}"
-FUNCTION = re.compile(rf"{_NAME}(?:::[\w.$]{{1,120}}){{0,8}}", re.ASCII)
-PLACE = re.compile(rf"{_NAME}\+0x[0-9a-f]{{1,8}}(?:/0x[0-9a-f]{{1,8}})?", re.ASCII)
-MODULE = re.compile(r"\[(?![0-9a-f]{8,}\b)[A-Za-z_][\w-]{0,63}(?: [0-9a-f]{12,40})?\]", re.ASCII)
+FUNCTION_NAME = r"(?!(?:0x)?[0-9a-fA-F]{6,}\b)[A-Za-z_$][\w.$]{0,250}"
+FUNCTION = re.compile(rf"{FUNCTION_NAME}(?:::[\w.$]{{1,120}}){{0,8}}", re.ASCII)
+PLACE = re.compile(rf"{FUNCTION_NAME}\+0x[0-9a-f]{{1,8}}(?:/0x[0-9a-f]{{1,8}})?", re.ASCII)
+# The name of a module: no number in hexadecimal digits, and no address of a network card
+MODULE_NAME = r"(?![0-9a-fA-F]{8,}\b|(?:[0-9a-fA-F]{2}-){3})[A-Za-z_][\w-]{0,63}"
+_MODULE = re.compile(rf"\[({MODULE_NAME})\]", re.ASCII)
 _LINE = re.compile(r":\d{1,6}", re.ASCII)
 _SHORT = re.compile(
-    r"NUM|ADDR|DEV|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|#PF|[-/]"
+    r"NUM|ADDR|DEV|\w{3,4}=NUM|CPU#\d{1,4}|\[#\d{1,6}\]|\[inline\]|#PF|[-/]"
     # "for 32-bit type", "stuck for 22s", "error_code(0x0002)", "exitcode=0x00000009", "state=1"
     r"|\d{1,3}-bit|\d{1,5}(?:s|ms|us|ns)|error_code\(0x[0-9a-f]{1,4}\)|exitcode=0x0{4}[0-9a-f]{4}"
     r"|(?:state|error|err|ret|count|order|nid|len|size|refcount|mapcount)=-?\d{1,4}"
@@ -115,39 +119,63 @@ KERNEL_WORDS = frozenset(_WORDS.split())
 VOCABULARY = COMMON_WORDS | KERNEL_WORDS
 
 
+class Names(Struct, frozen=True):
+    """Names that one report has.
+
+    ``kernel`` are functions and modules, which may stay. ``here`` are those of the host and of the
+    process, in lower case: a host may be called "window".
+    """
+
+    kernel: frozenset[str] = frozenset()
+    here: frozenset[str] = frozenset()
+
+
+NO_NAMES = Names()
+
+
 def public_path(path: str) -> str:
     """Return a path in the kernel's sources from their top on; empty if it is none."""
     found = SOURCE_PATH.fullmatch(path)
     return found[1] if found and ".." not in found[1] else ""
 
 
-def public_words(text: str, known: Collection[str] = ()) -> str:
-    """Return a text in which `LEFT_OUT` stands for each run of words that may tell something.
-
-    ``known`` are names that may stay as well, such as the function to blame.
-    """
+def public_words(text: str, names: Names = NO_NAMES) -> str:
+    """Return a text in which dots stand for each run of words that may tell something."""
     kept: list[str] = []
     before = ""
-    for word in text.split():
-        is_count = before in _BEFORE_COUNT and _COUNT.fullmatch(word.strip(_PUNCTUATION))
-        public = word if is_count else _public_word(word, known)
-        before = word.strip(_PUNCTUATION)
-        if public or kept[-1:] != [LEFT_OUT]:
-            kept.append(public or LEFT_OUT)
-    return " ".join(kept)
+    for word in without_process_names(text).split():
+        count = word.strip(_PUNCTUATION) if before.strip(_PUNCTUATION) in _BEFORE_COUNT else ""
+        if _COUNT.fullmatch(count) or _is_module(word, before, names):
+            kept.append(word)
+        else:
+            kept.append(_public_word(word, names))
+        before = word
+    return joined(kept)
 
 
-def _public_word(word: str, known: Collection[str]) -> str:
+def _is_module(word: str, before: str, names: Names) -> bool:
+    """Whether a word in brackets is that of a frame, or of a module that the report knows."""
+    found = _MODULE.fullmatch(word.strip(_PUNCTUATION))
+    if found is None:
+        return False
+    return found[1] in names.kernel or PLACE.fullmatch(before.lstrip(_PUNCTUATION)) is not None
+
+
+def _public_word(word: str, names: Names) -> str:
     """Return the word as it may be shown; empty if it may not."""
     bare = word.strip(_PUNCTUATION)
     if not bare:
         return word
-    if bare.lower().removesuffix("()") in VOCABULARY or bare in known:
+    if bare in names.kernel:
+        return word
+    plain = bare.lower().removesuffix("()")
+    # In the kernel's own messages a gap would tell as much.
+    if plain in VOCABULARY and (plain in KERNEL_WORDS or plain not in names.here):
         return word
     # A bracket at the end is a part of some.
     if any(_SHORT.fullmatch(form) for form in (word, bare, f"{bare})", word.rstrip(":;,."))):
         return word
-    if PLACE.fullmatch(bare) or MODULE.fullmatch(bare):
+    if PLACE.fullmatch(bare):
         return word
     path, colon, line = bare.partition(":")
     if (public := public_path(path)) and (not colon or _LINE.fullmatch(f":{line}")):

@@ -84,6 +84,7 @@ class ReportRecorder:
         report = self._jobs.call(JOB, partial(self._describe, raw), None)
         if report is None:
             report = self._describe_header(raw)
+        report = structs.replace(report, id=self._store.unique_id(report.id, seq))
         if not raw.is_complete:
             self._store.add_open(structs.replace(report, truncated=True))
         elif (panicked_before := self._recent.get(report.id)) is None:

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from klogd_py.record.report import Report
 from klogd_py.reports.report_counts import ReportCounts, SpoolUsage
+from klogd_py.reports.report_ids import ReportIds
 from klogd_py.spool.issues import IssueCounts, IssueTable, newest_of
 from klogd_py.spool.pending import Batch
 from klogd_py.spool.retention import Limits
@@ -45,6 +46,7 @@ class ReportStore:
         self.is_open = False
         self.position: Callable[[], int] = _unknown_position
         self._boot_id = boot_id
+        self._ids = ReportIds()
         self._jobs = jobs
         self._worker = WorkerThread("reports", ends_idle=True)
         self._writer: SpoolWriter | None = None
@@ -82,6 +84,7 @@ class ReportStore:
         self._known.note_counted((), next_seq)
         if opened is None:
             return ()
+        self._ids = ReportIds(self._known.kept, opened.written)
         for issue in opened.counts.issues:
             self.counts.remember(newest_of(issue))
         self._note(opened.usage, opened.repair)
@@ -90,6 +93,10 @@ class ReportStore:
     def is_known(self, seq: int) -> bool:
         """Whether an earlier run has taken the report whose header has this number."""
         return self._known.is_counted(seq)
+
+    def unique_id(self, report_id: str, seq: int | None) -> str:
+        """Return the id for a report whose header has this number, which no other report has."""
+        return self._ids.unique(report_id, seq)
 
     def add(self, report: Report, seq: int | None) -> None:
         """Write and count a report soon."""

@@ -33,13 +33,14 @@ class Opened(Struct, frozen=True):
     """What a start finds in the spool.
 
     ``adopted`` are reports that were not counted and do not come again: the machine stopped before
-    their end was seen. They are counted now. ``repair``: what was wrong with the counts, and what
-    was done.
+    their end was seen. They are counted now. ``written`` are the ids of the other reports that were
+    not counted. ``repair``: what was wrong with the counts, and what was done.
     """
 
     usage: SpoolUsage
     counts: IssueCounts = IssueCounts()
     adopted: tuple[Report, ...] = ()
+    written: frozenset[str] = frozenset()
     repair: str = ""
 
 
@@ -91,7 +92,9 @@ class SpoolWriter:
                 left = () if loaded.repair else self._unlisted(table)
                 adopted = adopt(left, table, loaded.counts, next_seq)
                 usage = self._finish(table)
-            return Opened(usage, table.counts(), tuple(adopted), loaded.repair)
+                written = frozenset(file.id for file in self._directory.files())
+            written = written.difference(table.kept)
+            return Opened(usage, table.counts(), tuple(adopted), written, loaded.repair)
         except FileNotFoundError:
             return Opened(SpoolUsage())
         except (OSError, SpoolError) as error:

@@ -207,6 +207,52 @@ def test_panic_behind_a_report_is_announced(tmp_path: Path) -> None:
     assert found.recorder.counts.total == 1
 
 
+def describe_same_time(found: RawReport) -> Report:
+    return msgspec.structs.replace(describe(found), id="id")
+
+
+def test_equal_crashes_are_kept_each(tmp_path: Path) -> None:
+    path = tmp_path / "reports"
+    first, again = (Recorded(path, describe=describe_same_time) for _ in range(2))
+
+    async def job() -> None:
+        await first.recorder.start(0)
+        for seq in (7, 8):
+            first.recorder.take(raw(seq))
+        first.recorder.take(raw(9, is_complete=False))
+        await first.settle()
+        # Killed; the ring is read again from the one that was not complete.
+        await again.recorder.start(9)
+        again.recorder.take(raw(9))
+        await again.settle()
+
+    asyncio.run(job())
+    assert first.announced == [("id", 1)]
+    assert again.announced == [("id-9", 1)]
+    assert sorted(one.id for one in Spool(path).list().summaries) == ["id", "id-8", "id-9"]
+    assert [issue.count for issue in Spool(path).issues().issues] == [3]
+
+
+def test_same_crash_is_found_after_kill(tmp_path: Path) -> None:
+    path = tmp_path / "reports"
+    first, again = (Recorded(path, describe=describe_same_time) for _ in range(2))
+
+    async def job() -> None:
+        await first.recorder.start(0)
+        first.recorder.take(raw(7, is_complete=False))
+        first.recorder.take(raw(8, is_complete=False))
+        await first.settle()
+        await again.recorder.start(7)
+        # In another order
+        for seq in (8, 7):
+            again.recorder.take(raw(seq))
+        await again.settle()
+
+    asyncio.run(job())
+    assert sorted(one.id for one in Spool(path).list().summaries) == ["id", "id-8"]
+    assert [issue.count for issue in Spool(path).issues().issues] == [2]
+
+
 def test_damaged_counts_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "reports"
     first, second = Recorded(path), Recorded(path, boot_id="0" * 32)

@@ -15,6 +15,7 @@ from klogd_py.record.report import Origin, Report
 from klogd_py.record.types import Entry
 from klogd_py.reports.describe import describe
 from klogd_py.reports.raw_report import RawReport
+from klogd_py.reports.report_ids import ReportIds
 from klogd_py.sources.capture_chain import CaptureChain
 from klogd_py.sources.source import Source
 from klogd_py.system.jobs import Jobs
@@ -74,12 +75,14 @@ async def read_reports(stream: Source, manager: SymbolManager, reports: list[Rep
             await pipeline.finish()
     finally:
         stream.close()
-    reports += map(_describe, raw_reports.values())
+    ids = ReportIds()
+    reports += (_describe(raw, ids) for raw in raw_reports.values())
     return status
 
 
-def _describe(raw: RawReport) -> Report:
+def _describe(raw: RawReport, ids: ReportIds) -> Report:
     report = describe(raw, origin=Origin.CAPTURE)
+    report = structs.replace(report, id=ids.unique(report.id, raw.header.record.seq))
     # The time of the reading says nothing.
     if raw.header.record.wall_us is None:
         report = structs.replace(report, first_seen="", last_seen="")

@@ -36,6 +36,9 @@ _PUBLIC = Option(
     "public",
     "only what anybody may read: no addresses, hosts, processes, files",
 )
+_NO_HARDWARE = Option(
+    ("--no-hardware",), "no_hardware", "with --public: no model of the machine either"
+)
 
 
 def _run_list(line: CommandLine) -> int:
@@ -122,7 +125,7 @@ _COMMANDS = (
     Command(
         "reports decode",
         "find the crashes in any log; needs no daemon",
-        (SYMBOLS, _options(INPUT_FORMAT, _FORMAT, JSON, _PUBLIC, CONFIG)),
+        (SYMBOLS, _options(INPUT_FORMAT, _FORMAT, JSON, _PUBLIC, _NO_HARDWARE, CONFIG)),
         _run_decode,
         "klogd-py reports decode --map System.map serial.log",
         # The name of a file may be any bytes.
@@ -132,7 +135,7 @@ _COMMANDS = (
     Command(
         "reports export",
         "print a report as a document for others",
-        (_options(_FORMAT, _PUBLIC, _SPOOL, CONFIG),),
+        (_options(_FORMAT, _PUBLIC, _NO_HARDWARE, _SPOOL, CONFIG),),
         _run_export,
         "klogd-py reports export last --public > mail.txt",
         Operands("NAME", f"{_NAME} (default: last)", maximum=1),

@@ -297,6 +297,21 @@ def test_public_export_tells_no_process(form: str, spool: Path) -> None:
         assert secret not in shown, secret
 
 
+@pytest.mark.parametrize("form", ["text", "json", "html", "ureport2", "sentry"])
+def test_public_export_can_hide_the_hardware(form: str, spool: Path) -> None:
+    words = ("export", "--public", "--format", form)
+    assert "Rack 12" in run_reports(*words, spool=spool).stdout
+    shown = run_reports(*words, "--no-hardware", spool=spool).stdout
+    assert "nic_poll" in shown
+    assert "Rack" not in shown
+
+
+def test_hardware_is_hidden_in_public_only(spool: Path) -> None:
+    done = run_reports("export", "--no-hardware", spool=spool)
+    assert done.returncode == 2
+    assert "--no-hardware needs --public" in done.stderr
+
+
 def test_forget_removes_reports_and_counts(tmp_path: Path) -> None:
     spool = fill(tmp_path / "reports", [PANIC, occurrence(1), occurrence(2)])
     done = run_reports("forget", "9999", spool=spool)

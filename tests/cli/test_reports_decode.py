@@ -223,6 +223,15 @@ def test_page_of_a_log_has_each_issue(decode: Decode) -> None:
     assert "netperf" not in page
 
 
+def test_public_log_can_hide_the_hardware(decode: Decode) -> None:
+    log = log_of(
+        [*CRASH[:-1], "Hardware name: Example Rack 12/R12, BIOS 2.4 03/14/2025", CRASH[-1]]
+    )
+    assert "Rack" in decode("--public", text=log).stdout
+    assert "Rack" not in decode("--public", "--no-hardware", text=log).stdout
+    assert decode("--no-hardware", text=log).returncode == 2
+
+
 def test_reports_of_klogd_py_start_none(decode: Decode) -> None:
     own = '<4>report 1:0123456789abcdef kind=warning title="WARNING in nic_stop" count=1 id=x\n'
     assert decode(text=own).returncode == 1

@@ -23,6 +23,7 @@ from klogd_py.cli.usage_error import UsageError
 MAP = "c0100000 T _text\nc010b800 T do_fork\nc010b900 T sys_fork\n"
 SOURCES = {"map", "kallsyms", "modules", "module_files", "slide", "root", "release", "live"}
 LISTING = {"since", "kinds", "report_boot", "follow", "json", "spool", "config_path"}
+PUBLISHING = {"format", "public", "no_hardware"}
 EVERYWHERE = {"help", "version"}
 TAKEN = {
     "translate": SOURCES | {"config_path", "style", "resymbolize", "duplicate_raw"},
@@ -32,8 +33,8 @@ TAKEN = {
     "reports": LISTING,
     "reports list": LISTING,
     "reports show": {"raw", "json", "spool", "config_path"},
-    "reports decode": SOURCES | {"input_format", "format", "json", "public", "config_path"},
-    "reports export": {"format", "public", "spool", "config_path"},
+    "reports decode": SOURCES | PUBLISHING | {"input_format", "json", "config_path"},
+    "reports export": PUBLISHING | {"spool", "config_path"},
     "reports forget": {"older", "spool", "config_path"},
     "doctor": {"config_path", "json", "root", "release"},
     "check-config": {"config_path", "json"},

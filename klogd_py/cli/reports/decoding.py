@@ -15,6 +15,7 @@ from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED
 from klogd_py.cli.output import print_error, report_errors
 from klogd_py.cli.reports.printing import Counted, print_documents, print_report
+from klogd_py.cli.reports.publishing import check_publishing, published
 from klogd_py.cli.reports.reading import read_reports
 from klogd_py.cli.translate import NO_SYMBOLS_NAMED
 from klogd_py.cli.usage_error import UsageError
@@ -25,7 +26,6 @@ from klogd_py.record.report import Report
 from klogd_py.record.selection import Following
 from klogd_py.reports.documents.occurrences import occurrences_of
 from klogd_py.reports.documents.ureport2 import OperatingSystem
-from klogd_py.reports.public.public import make_public
 from klogd_py.sources.capture_chain import open_streams
 from klogd_py.sources.source import Source, SourceUnavailable
 from klogd_py.system import logging_setup
@@ -38,6 +38,7 @@ def decode(line: CommandLine) -> int:
     """
     if line.has("json") and line.text("format") not in (None, "json"):
         raise UsageError("--json and --format exclude each other", f"{line.program}: leave out one")
+    check_publishing(line)
     options = to_run_options(line)
     # What is wrong with an input is logged by the parts of the daemon.
     logging_setup.to_stderr("warning")
@@ -51,8 +52,7 @@ def decode(line: CommandLine) -> int:
         print_error(_remedy(error.__cause__, line.operands))
         return FAILED
     reports, status, is_whole = asyncio.run(_read(streams, options))
-    if line.has("public"):
-        reports = [make_public(report) for report in reports]
+    reports = [published(line, report) for report in reports]
     _print(reports, "json" if line.has("json") else line.text("format") or "text")
     if not reports:
         return _explain_nothing(line.operands, is_whole=is_whole)

@@ -11,11 +11,11 @@ from klogd_py.cli.command_line import CommandLine
 from klogd_py.cli.exit_status import FAILED
 from klogd_py.cli.output import print_error
 from klogd_py.cli.reports.printing import print_documents, print_raw, print_report
+from klogd_py.cli.reports.publishing import check_publishing, published
 from klogd_py.cli.reports.stored import load_for_caller, occurrences_in, run_on_spool
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.record.quantity import quantity
 from klogd_py.reports.documents.ureport2 import OperatingSystem
-from klogd_py.reports.public.public import make_public
 from klogd_py.spool.reader import LAST, Spool, ids_before
 
 
@@ -42,13 +42,14 @@ def _show(line: CommandLine, spool: Spool) -> int:
 
 def export(line: CommandLine) -> int:
     """Print a report in a format for other programs or people. Returns the exit status."""
+    check_publishing(line)
     return run_on_spool(line, partial(_export, line))
 
 
 def _export(line: CommandLine, spool: Spool) -> int:
     report = load_for_caller(spool, spool.find(_name(line)))
     occurrences = occurrences_in(spool, report)
-    shown = make_public(report) if line.has("public") else report
+    shown = published(line, report)
     system = read_operating_system()
     print_documents([(shown, occurrences)], line.text("format") or "text", system, as_list=False)
     return 0

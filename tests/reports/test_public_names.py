@@ -72,7 +72,18 @@ COMMS = st.lists(st.sampled_from(sorted(VOCABULARY)), min_size=1, max_size=3).ma
 
 
 @pytest.mark.parametrize(
-    "comm", ["zqname", "node", "max will", "is: bad", "[bob]", "worker/0", "a:1 task"]
+    "comm",
+    [
+        "zqname",
+        "node",
+        "max will",
+        "is: bad",
+        "[bob]",
+        "worker/0",
+        "a:1 task",
+        "comm 0x0",
+        "in process",
+    ],
 )
 @pytest.mark.parametrize("place", PLACES)
 def test_place_tells_no_process_of_any_name(place: str, comm: str) -> None:

@@ -5,8 +5,8 @@ Whoever may read the directory can do this, also while the daemon writes, and wi
 that is broken is named and skipped.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -180,11 +180,13 @@ class Spool:
             raise SpoolNotUsable(describe_expected(error)) from error
         return len(wanted & known)
 
-    def forget_older(self, days: int, now: datetime | None = None) -> int:
-        """Remove all reports whose last occurrence is so many days ago; raises as `forget` does."""
-        moment = (now or datetime.now(UTC)) - timedelta(days=days)
+    def forget_before(self, moment: datetime) -> int:
+        """Remove all reports that were last seen before a time; raises as `forget` does."""
         limit = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return self.forget(ids_before(self.list().summaries, limit))
+        summaries = self.list().summaries
+        return self.forget(
+            [one.id for one in summaries if (one.last_seen or one.first_seen) < limit]
+        )
 
     def _read(self, report_id: str) -> bytes:
         if not is_id(report_id):
@@ -195,11 +197,6 @@ class Spool:
             raise NoSuchReport(f"no report has the name {report_id!r}") from error
         except OSError as error:
             raise BrokenReport(error.strerror or str(error)) from error
-
-
-def ids_before(summaries: Sequence[ReportSummary], moment: str) -> list[str]:
-    """Return the ids of the reports that were last seen before a time, in ISO 8601 and UTC."""
-    return [one.id for one in summaries if (one.last_seen or one.first_seen) < moment]
 
 
 def _checked(report: Found, report_id: str) -> Found:

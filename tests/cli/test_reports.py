@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from klogd_py.record.address_mask import HIDDEN
 from klogd_py.record.report import Fingerprint, ReportSeverity
@@ -260,6 +261,16 @@ def test_single_unreadable_report_is_not_to_be_removed(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     assert first == f"klogd-py: {spool}/{PANIC.id}.json: Permission denied"
     assert second == f"klogd-py: type: sudo klogd-py reports --spool {spool}"
+
+
+def test_forget_by_age_leaves_newer_reports(tmp_path: Path) -> None:
+    ancient = {"first_seen": "2001-01-01T00:00:00Z", "last_seen": "2001-01-01T00:00:00Z"}
+    future = {"first_seen": "2099-01-01T00:00:00Z", "last_seen": "2099-01-01T00:00:00Z"}
+    old, new = (structs.replace(occurrence(n), **at) for n, at in enumerate((ancient, future)))
+    spool = fill(tmp_path / "reports", [old, new])
+    done = run_reports("forget", "--older", "30d", spool=spool)
+    assert (done.returncode, done.stderr) == (0, "klogd-py: 1 report removed\n")
+    assert [one.name for one in spool.glob("*-*.json")] == [f"{new.id}.json"]
 
 
 @needs_other_users

@@ -16,7 +16,7 @@ from klogd_py.cli.reports.stored import load_for_caller, occurrences_in, run_on_
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.record.quantity import quantity
 from klogd_py.reports.documents.ureport2 import OperatingSystem
-from klogd_py.spool.reader import LAST, Spool, ids_before
+from klogd_py.spool.reader import LAST, Spool
 
 
 def show(line: CommandLine) -> int:
@@ -70,10 +70,9 @@ def _forget(line: CommandLine, spool: Spool) -> int:
     older_us = line.values.get("older")
     if isinstance(older_us, int):
         moment = datetime.fromtimestamp(older_us / 1e6, UTC)
-        ids = ids_before(spool.list().summaries, f"{moment:%Y-%m-%dT%H:%M:%S}")
+        removed = spool.forget_before(moment)
     else:
-        ids = [spool.find(name) for name in line.operands]
-    removed = spool.forget(ids)
+        removed = spool.forget([spool.find(name) for name in line.operands])
     print_error(f"{quantity(removed, 'report')} removed")
     return 0 if removed or isinstance(older_us, int) else FAILED
 

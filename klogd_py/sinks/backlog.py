@@ -25,7 +25,7 @@ from klogd_py.sinks.sequence_tracker import advance
 # About what an Entry and its Record occupy besides their text
 ENTRY_OVERHEAD_BYTES = 400
 LEFT_OUT_BYTES = 200
-# About what a frame of a stack occupies in the report of a crash
+# About what a frame of a stack occupies in the report of a crash, which all sinks share
 FRAME_BYTES = 200
 
 

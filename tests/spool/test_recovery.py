@@ -35,6 +35,18 @@ def test_early_files_of_displaced_reports_go(path: Path, spool: Spool) -> None:
     assert writer(path).open(200).adopted == ()
 
 
+def test_panic_of_displaced_report_leaves_no_file(path: Path, spool: Spool) -> None:
+    reports = [report(number) for number in range(10)]
+    writer(path).store(batch_of(*reports, next_seq=200))
+    before = names(path)
+    late = Batch(next_seq=200)
+    late.add_open(msgspec.structs.replace(reports[4], panicked=True))
+    late.add_open(msgspec.structs.replace(reports[9], panicked=True))
+    writer(path).store(late)
+    assert names(path) == before
+    assert spool.load(reports[9].id).panicked
+
+
 def test_counted_report_is_never_adopted(path: Path, spool: Spool) -> None:
     writer(path).store(batch_of(*(report(number) for number in range(10)), next_seq=200))
     # What a kill between the removal of files and the counts may leave

@@ -39,7 +39,8 @@ vm:
 	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))
 	@$(if $(GUEST),,$(MAKE) --no-print-directory rules)
 
-GUESTS = $(or $(GUEST),debian13 debian12 bare arm64)
+# The slower ones first
+GUESTS = $(or $(GUEST),debian13 debian12 arm64 bare)
 
 vm-image-%:
 	@$(IN_VENV) --test python -m tests.vm.lab --make "$*"

@@ -43,6 +43,17 @@ INSTALLED = [
     "usr/share/man/man8/klogd-py-reports.8",
     "usr/share/man/man8/klogd.8",
 ]
+# Both commands were in sbin; a directory that was half exchanged is left by a kill.
+LEFT = [
+    "usr/sbin/klogd-py",
+    "usr/lib/klogd-py.new/x",
+    "usr/lib/klogd-py.old/x",
+    "usr/lib/klogd-py/klogd_py/old_module.py",
+    # The configuration as that version installed it, and unchanged
+    "usr/lib/klogd-py/klogd-py.toml",
+    "etc/klogd-py.toml",
+]
+OLD = b"old"
 
 
 def make(target: str, root: Path) -> str:
@@ -54,10 +65,13 @@ def make(target: str, root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of an installation, which all tests share."""
+    """The root of an installation over what earlier versions left, which all tests share."""
     folder = tmp_path_factory.mktemp("root")
+    for path in map(folder.__truediv__, LEFT):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(OLD)
     before = set(PROJECT.iterdir())
-    make("install", folder)
+    assert "was kept" not in make("install", folder)
     assert set(PROJECT.iterdir()) == before, "the clone stays as it was"
     return folder
 
@@ -89,30 +103,10 @@ def test_links_between_installed_documents_lead_somewhere(root: Path) -> None:
         assert target in absent or ((root / name).parent / target).exists(), (name, target)
 
 
-def test_install_replaces_what_earlier_versions_left(root: Path, tmp_path: Path) -> None:
-    """Both commands were in sbin; a directory that was half exchanged is left by a kill."""
-    old = [
-        tmp_path / name
-        for name in (
-            "usr/sbin/klogd-py",
-            "usr/lib/klogd-py.new/x",
-            "usr/lib/klogd-py.old/x",
-            "usr/lib/klogd-py/klogd_py/old_module.py",
-            # The configuration as that version installed it, and unchanged
-            "usr/lib/klogd-py/klogd-py.toml",
-            "etc/klogd-py.toml",
-        )
-    ]
-    for path in old:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("old")
-    assert "was kept" not in make("install", tmp_path)
-    assert files(tmp_path) == files(root)
-    assert not [path for path in map(tmp_path.__truediv__, files(tmp_path)) if _is_old(path)]
-
-
-def _is_old(path: Path) -> bool:
-    return path.read_bytes() == b"old"
+def test_install_replaces_what_earlier_versions_left(root: Path) -> None:
+    left = [path for path in map(root.__truediv__, files(root)) if path.read_bytes() == OLD]
+    assert left == []
+    assert not any((root / name).exists() for name in LEFT if "klogd-py.toml" not in name)
 
 
 # $1 is the directory of the commands that a machine with systemd has, $2 the project, $3 the root

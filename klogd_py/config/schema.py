@@ -133,7 +133,7 @@ class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Which records are left out. They are counted and announced. Errors and worse always pass.
 
     A record is announced in its place as a gap with the cause ``rate-limit``. Records without a
-    sequence number always pass, too.
+    sequence number always pass, too. Reports of crashes are made of all records.
     """
 
     min_severity: Literal["err", "warning", "notice", "info", "debug"] = "debug"

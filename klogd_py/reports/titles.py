@@ -64,7 +64,7 @@ def template_of(raw: RawReport) -> str:
 
     A title without it needs no function.
     """
-    found = find_header(raw.header.text)
+    found = _header_of(raw)
     if found is None:
         return mask(raw.header.text)
     template = _by_file(found) or found.header.title
@@ -76,6 +76,15 @@ def template_of(raw: RawReport) -> str:
     for key, value in values.items():
         template = template.replace("{" + key + "}", value)
     return template.replace("  ", " ")[:_MAX_TITLE_CHARS].rstrip()
+
+
+def _header_of(raw: RawReport) -> FoundHeader | None:
+    """Return the header, or the later line that tells what the header is about."""
+    found = find_header(raw.header.text)
+    if found is not None and found.kind is not raw.kind:
+        later = (find_header(line.text) for line in raw.lines[1:_ACCESS_LINES])
+        return next((one for one in later if one is not None and one.kind is raw.kind), found)
+    return found
 
 
 def fill(template: str, function: str) -> str:

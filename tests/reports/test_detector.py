@@ -6,6 +6,7 @@ import pytest
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Cause, Entry, Gap, Record
+from klogd_py.reports.describe import describe
 from klogd_py.reports.detection.detector import DEFAULT_KINDS, MAX_OPEN, Detector
 from klogd_py.reports.detection.open_report import MAX_LINES, SILENCE_S
 from tests.reports.lines import (
@@ -327,3 +328,24 @@ def test_notes_are_reported_only_when_asked_for() -> None:
     detector = Detector(kinds={*DEFAULT_KINDS, CrashKind.IRQ_IGNORED})
     detector.push(entries, [0], 0.0)
     assert [report.kind for report in detector.finish()] == [CrashKind.IRQ_IGNORED]
+
+
+def test_warning_of_the_watchdog_is_hard_lockup() -> None:
+    """So written before Linux 4.2."""
+    texts = [
+        "WARNING: at kernel/watchdog.c:245 watchdog_overflow_callback+0x9c/0xd0()",
+        "Watchdog detected hard LOCKUP on cpu 0",
+        "Pid: 77, comm: ip Not tainted 3.8.9 #1",
+        "Call Trace:",
+        " <NMI>  [<ffffffff8105cd86>] warn_slowpath_common+0x66/0x80",
+        " [<ffffffff810eb83c>] watchdog_overflow_callback+0x9c/0xd0",
+        " [<ffffffff811261ce>] __perf_event_overflow+0x8e/0x220",
+        " [<ffffffff816466f0>] do_nmi+0xd0/0x310",
+        " [<ffffffff81645c41>] end_repeat_nmi+0x1e/0x2e",
+        " <<EOE>>  [<ffffffff810944f0>] nic_spin+0x90/0xa0",
+        "---[ end trace 0123456789abcdef ]---",
+    ]
+    (raw,) = detect(entries_of(texts))
+    report = describe(raw)
+    assert (raw.kind, report.title) == (CrashKind.HARD_LOCKUP, "BUG: hard lockup in nic_spin")
+    assert report.at == "watchdog_overflow_callback"

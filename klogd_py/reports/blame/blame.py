@@ -63,9 +63,9 @@ def find_blame(kind: CrashKind, anatomy: Anatomy) -> Blame:
         found = _scene(anatomy)
     if found is None:
         return NONE
-    counter = anatomy.counter
+    place = anatomy.counter or next(iter(anatomy.header.functions), None)
     function = readable_name(found.function)
-    at = "" if counter is None else readable_name(counter.function)
+    at = "" if place is None else readable_name(place.function)
     return Blame(function, found.module, "" if at == function else at, not is_explained)
 
 

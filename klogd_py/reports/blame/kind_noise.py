@@ -61,7 +61,7 @@ CROSS_CALLS = lazy_pattern(r"_*smp_call_function|on_each_cpu|csd_lock_wait|_*csd
 # The tick that finds a stall; behind it, an interrupt entry; behind that, what was interrupted.
 # kernel/rcu/tree_stall.h, kernel/time/timer.c, kernel/watchdog.c
 TICK = lazy_pattern(
-    r"print_(?:other_)?cpu_stall|check_cpu_stall|rcu_(?:check_callbacks|sched_clock_irq|pending|dump_cpu_stacks)|update_process_times|tick_(?:sched|periodic|nohz)|watchdog_timer_fn|scheduler_tick|_*sched_show_task|hrtimer_(?:run|interrupt)|__hrtimer_run|nmi_(?:trigger|cpu_backtrace)|arch_trigger|timekeeping|tick_handle|softlockup_tick|run_local_timers|trigger_(?:single|all)"
+    r"print_(?:other_)?cpu_stall|watchdog_overflow_callback|check_cpu_stall|rcu_(?:check_callbacks|sched_clock_irq|pending|dump_cpu_stacks)|update_process_times|tick_(?:sched|periodic|nohz)|watchdog_timer_fn|scheduler_tick|_*sched_show_task|hrtimer_(?:run|interrupt)|__hrtimer_run|nmi_(?:trigger|cpu_backtrace)|arch_trigger|timekeeping|tick_handle|softlockup_tick|run_local_timers|trigger_(?:single|all)"
 )
 # What finds a stall of the processor that it runs on
 STALL_CHECK = lazy_pattern(

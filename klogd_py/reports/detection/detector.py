@@ -193,6 +193,9 @@ class Detector:
             key, opened = self._report_before_panic(key, message)
         if opened is not None and opened.joins(found, message.text, message.caller):
             opened.add(message, now_s, is_header=True)
+            if found.kind is CrashKind.HARD_LOCKUP:
+                # The watchdog of kernels before 4.2 warned, and its message says of what.
+                opened.kind = found.kind
             is_first_panic = is_panic and not opened.panicked
             opened.panicked = opened.panicked or is_panic
             self._check(key, opened, must_be_out=is_first_panic)

@@ -78,6 +78,8 @@ class OpenReport:
         after_oops: bool,
     ) -> None:
         self.found = found
+        # A later line may tell more than the header
+        self.kind = found.kind
         self.panicked = found.kind is CrashKind.PANIC
         # A line that another one should precede has come without it
         self.truncated = found.kind is CrashKind.SLUB and found.header.joins
@@ -218,7 +220,7 @@ class OpenReport:
     def value(self, *, is_complete: bool) -> RawReport:
         """Return what has been collected."""
         return RawReport(
-            self.found.kind,
+            self.kind,
             tuple(self._lines[: self._part_count]),
             self._context,
             panicked=self.panicked,

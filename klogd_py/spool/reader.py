@@ -5,7 +5,7 @@ Whoever may read the directory can do this, also while the daemon writes, and wi
 that is broken is named and skipped.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -117,8 +117,8 @@ class Spool:
     def find(self, name: str) -> str:
         """Return the id of the report that is meant by a name.
 
-        ``last``, an id or its beginning, or the fingerprint of an issue or its beginning, which
-        means the newest report of that issue.
+        ``last``, an id or its beginning, the id of a public report, or the fingerprint of an issue
+        or its beginning, which means the newest report of that issue.
 
         Raises:
             NoSuchReport: none has such a name.
@@ -130,7 +130,7 @@ class Spool:
             if not summaries:
                 raise NoSuchReport(NO_REPORTS)
             return max(summaries, key=lambda report: (report.last_seen, report.id)).id
-        ids = [report.id for report in summaries if name and report.id.startswith(name)]
+        ids = [report.id for report in summaries if _is_named(report.id, name)]
         if name in ids:
             return name
         issues = {
@@ -151,6 +151,18 @@ class Spool:
             several = "reports" if ids else "issues"
             raise AmbiguousName(f"several {several} begin with {name!r}: {listed}{more}")
         return found[0]
+
+    def find_all(self, name: str) -> Sequence[str]:
+        """Return the id of the report that is meant by a name, or all ids of the issue.
+
+        Raises what `find` does.
+        """
+        found = self.find(name)
+        if name == LAST or _is_named(found, name):
+            return [found]
+        summaries = self.list().summaries
+        issue = next((one.fingerprint.issue for one in summaries if one.id == found), None)
+        return [one.id for one in summaries if one.fingerprint.issue == issue]
 
     def issues(self) -> IssueCounts:
         """Return the counts of the issues; empty if there are none yet, or they are broken."""
@@ -206,3 +218,10 @@ def _checked(report: Found, report_id: str) -> Found:
     if wrong is not None:
         raise BrokenReport(f"not a report: {wrong[:64]!r} is not a time")
     return report
+
+
+def _is_named(report_id: str, name: str) -> bool:
+    """Whether a name is an id, its beginning, or what a public report shows of it."""
+    if not name:
+        return False
+    return report_id.startswith(name) or report_id.partition("-")[2] == name

@@ -18,7 +18,7 @@ from tests import other_user
 from tests.cli.spools import PANIC, fill, occurrence, run_reports
 from tests.needs import NOBODY, is_root, needs_other_users
 from tests.reports.published_schemas import SENTRY, UREPORT2, problems
-from tests.reports_made import REPORT, make_report
+from tests.reports_made import BOOT_ID, REPORT, make_report
 from tests.terminals import read_to_end
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "klogd_py/report.schema.json").read_text())
@@ -139,6 +139,15 @@ def test_missing_configured_spool_names_the_daemon(tmp_path: Path) -> None:
     )
 
 
+def test_missing_place_of_spool_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "klogd-py.toml"
+    config.write_text(f'[reports]\nspool = "{tmp_path}/none/reports"\n')
+    assert run_reports("--config", config).stderr.splitlines()[1] == (
+        f"klogd-py: to keep reports: sudo mkdir {tmp_path}/none; for a log: "
+        "klogd-py reports decode FILE"
+    )
+
+
 def test_wrong_configuration_ends_every_command(tmp_path: Path) -> None:
     config = tmp_path / "klogd-py.toml"
     config.write_text('[reports]\nspol = "/x"\n')
@@ -150,7 +159,7 @@ def test_wrong_configuration_ends_every_command(tmp_path: Path) -> None:
 def test_remedy_names_the_directory_again(spool: Path) -> None:
     done = run_reports("show", "zz", spool=spool)
     assert done.stderr.splitlines()[1] == (
-        f"klogd-py: the names are listed by: klogd-py reports list --spool {spool}"
+        f"klogd-py: the issues are listed by: klogd-py reports list --spool {spool}"
     )
 
 
@@ -290,7 +299,7 @@ def test_export_is_text_unless_asked_otherwise(spool: Path) -> None:
     assert "UTC, 5.2 s after the kernel started" in text
     page = run_reports("export", "--format", "html", spool=spool).stdout
     assert page.startswith("<!DOCTYPE html>")
-    assert page.count("<path") == 7 + 1
+    assert page.count("<path") == 6 + 1
 
 
 def test_export_has_formats_of_others(spool: Path) -> None:
@@ -331,6 +340,27 @@ def test_forget_removes_reports_and_counts(tmp_path: Path) -> None:
         "ISSUE",
         "0123",
     ]
+
+
+def test_forget_of_issue_removes_all_reports(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [PANIC, *map(occurrence, range(8))])
+    assert run_reports("forget", KASAN[:4], spool=spool).stderr == "klogd-py: 6 reports removed\n"
+    assert [row.split()[0] for row in run_reports(spool=spool).stdout.splitlines()[1:]] == ["9999"]
+
+
+def test_show_names_the_other_reports(spool: Path) -> None:
+    shown = run_reports("show", KASAN[:4], spool=spool).stdout
+    kept = [line.split()[-1] for line in shown.splitlines() if f"{BOOT_ID[:8]}-" in line]
+    assert len(kept) == 6
+    assert [run_reports("show", name, spool=spool).returncode for name in kept] == [0] * 6
+
+
+def test_public_report_is_found_by_its_id(spool: Path) -> None:
+    public = run_reports("export", "--public", KASAN[:4], spool=spool).stdout
+    assert BOOT_ID[:8] not in public
+    (name,) = [line.split()[-1] for line in public.splitlines() if line.startswith("report ")]
+    shown = run_reports("show", name, spool=spool).stdout
+    assert f"{BOOT_ID[:8]}-{name}" in shown
 
 
 def test_forget_removes_what_is_older(tmp_path: Path) -> None:

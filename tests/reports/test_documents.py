@@ -85,7 +85,7 @@ def test_text_says_how_often_and_sure() -> None:
     assert facts["how sure"] == "low: a gap"
     assert facts["how bad"] == "error: the kernel stopped (panic)"
     assert "<dd>error: the kernel stopped (panic)</dd>" in page_of(report)
-    assert facts["before"].startswith("an oops of this boot")
+    assert facts["after"].startswith("an oops of this boot")
 
 
 def test_text_of_facts_fits_a_terminal() -> None:

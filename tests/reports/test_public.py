@@ -224,7 +224,7 @@ def test_public_report_is_public_once_more() -> None:
         ),
         (" ? [<ffffffff8119d0a1>] x", None),
         (" [<ffffffff8119d0a1>] ? nic_irq+0x1/0x2 (unreliable)", " ? nic_irq+0x1/0x2 (unreliable)"),
-        ("RIP: 0010:nic_poll+0x5d/0x140 [nic]", "RIP: 0010: nic_poll+0x5d/0x140 [nic]"),
+        ("RIP: 0010:nic_poll+0x5d/0x140 [nic]", "RIP: 0010:nic_poll+0x5d/0x140 [nic]"),
         ("pc : nic_poll+0x5d/0x140", "pc: nic_poll+0x5d/0x140"),
         ("RIP: 0033:0x7f2b1c0a3d17", None),
         ("RAX: ffffffffffffffda RBX: 0", None),

@@ -49,7 +49,10 @@ def export(line: CommandLine) -> int:
 def _export(line: CommandLine, spool: Spool) -> int:
     report = load_for_caller(spool, spool.find(_name(line)))
     occurrences = occurrences_in(spool, report)
-    shown = published(line, report)
+    shown = published(line, structs.replace(report, count=occurrences.count))
+    if line.has("public"):
+        # Their names hold digits of the ids of boots.
+        occurrences = structs.replace(occurrences, others=())
     system = read_operating_system()
     print_documents([(shown, occurrences)], line.text("format") or "text", system, as_list=False)
     return 0
@@ -72,7 +75,7 @@ def _forget(line: CommandLine, spool: Spool) -> int:
         moment = datetime.fromtimestamp(older_us / 1e6, UTC)
         removed = spool.forget_before(moment)
     else:
-        removed = spool.forget([spool.find(name) for name in line.operands])
+        removed = spool.forget([one for name in line.operands for one in spool.find_all(name)])
     print_error(f"{quantity(removed, 'report')} removed")
     return 0 if removed or isinstance(older_us, int) else FAILED
 

@@ -45,14 +45,24 @@ def occurrences_in(spool: Spool, report: Report) -> Occurrences:
     name = report.fingerprint.issue
     summaries = [one for one in spool.list().summaries if one.fingerprint.issue == name]
     times = tuple(sorted(one.first_seen for one in summaries if one.first_seen))
+    others = tuple(one.id for one in summaries if one.id != report.id)
     for issue in spool.issues().issues:
         if issue.fingerprint == name:
             return Occurrences(
-                max(issue.count, len(summaries)), issue.first_seen, issue.last_seen, times
+                max(issue.count, len(summaries)), issue.first_seen, issue.last_seen, times, others
             )
     ends = sorted(one.last_seen for one in summaries if one.last_seen)
     last = (ends or times or ("",))[-1]
-    return Occurrences(max(1, len(summaries)), times[0] if times else "", last, times)
+    return Occurrences(max(1, len(summaries)), times[0] if times else "", last, times, others)
+
+
+def _where_to_keep(spool: Spool, line: CommandLine) -> str:
+    parent = spool.path.parent
+    if line.has("spool"):
+        return "name another directory"
+    if not parent.is_dir():
+        return f"to keep reports: sudo mkdir {shlex.quote(str(parent))}"
+    return "the daemon makes it at start"
 
 
 def explain(error: SpoolError, spool: Spool, line: CommandLine, *, writes: bool = False) -> int:
@@ -69,12 +79,11 @@ def explain(error: SpoolError, spool: Spool, line: CommandLine, *, writes: bool 
     elif isinstance(error, NoSuchReport) and str(error) == NO_REPORTS:
         print_error(_FOR_A_LOG)
     elif isinstance(error, NoSuchReport | AmbiguousName):
-        print_error(f"the names are listed by: {list_command(line)}")
+        print_error(f"the issues are listed by: {list_command(line)}")
     elif isinstance(error, BrokenReport):
         print_error(f"the others are listed by: {list_command(line)}")
     elif isinstance(cause, FileNotFoundError | NotADirectoryError):
-        where = "name another directory" if line.has("spool") else "the daemon makes it at start"
-        print_error(f"{where}; {_FOR_A_LOG}")
+        print_error(f"{_where_to_keep(spool, line)}; {_FOR_A_LOG}")
     else:
         print_error(f"see: ls -l {shlex.quote(str(spool.path))}")
     return FAILED

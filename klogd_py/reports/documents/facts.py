@@ -69,14 +69,14 @@ def main_facts(report: Report, occurrences: Occurrences, zone: tzinfo | None) ->
         Fact("how bad", _describe_severity(report)),
         Fact("message", report.message),
         Fact("how sure", _describe_confidence(report)),
-        Fact("before", _describe_before(report)),
+        Fact("after", _describe_before(report)),
         Fact("incomplete", "lines of the report are missing" if report.truncated else ""),
     ]
     return [fact for fact in facts if fact.text]
 
 
-def more_facts(report: Report) -> list[Fact]:
-    """Return what is known of the process, the kernel and the access."""
+def more_facts(report: Report, occurrences: Occurrences) -> list[Fact]:
+    """Return what is known of the process, the kernel and the access, and the names of reports."""
     facts = [
         Fact("process", _describe_process(report.process)),
         Fact("work", report.process.workqueue),
@@ -91,6 +91,7 @@ def more_facts(report: Report) -> list[Fact]:
         Fact("kind", _describe_kind(report)),
         Fact("report", report.id),
         Fact("issue", report.fingerprint.issue),
+        *(Fact("also kept", other) for other in occurrences.others),
     ]
     return [fact for fact in facts if fact.text]
 
@@ -118,7 +119,9 @@ def _describe_source(report: Report) -> str:
 
 def describe_frame(frame: Frame) -> str:
     """Return a frame as the kernel prints it, and its place in the sources if that is known."""
-    place = f"+{frame.offset:#x}/{frame.size or 0:#x}" if frame.offset is not None else ""
+    # Kernels before 2.6.11 state no size.
+    size = f"/{frame.size:#x}" if frame.size else ""
+    place = f"+{frame.offset:#x}{size}" if frame.offset is not None else ""
     module = f" [{frame.module}]" if frame.module else ""
     source = f"  {frame.file}:{frame.line}" if frame.file else ""
     return f"{'' if frame.reliable else '? '}{frame.function}{place}{module}{source}"
@@ -155,7 +158,7 @@ def _describe_confidence(report: Report) -> str:
 
 
 def _describe_before(report: Report) -> str:
-    return "an oops of this boot, of which this may be a consequence" if report.after_oops else ""
+    return "an oops of this boot; this may be a consequence" if report.after_oops else ""
 
 
 def _describe_process(process: Process) -> str:

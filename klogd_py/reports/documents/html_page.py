@@ -73,7 +73,7 @@ def _article(name: str, report: Report, occurrences: Occurrences, zone: tzinfo |
         timeline(occurrences, zone),
         *(_stack(stack, report.function) for stack in report.stacks),
         _code(report.code),
-        f"<h2>Details</h2>\n{_facts(more_facts(report))}",
+        f"<h2>Details</h2>\n{_facts(more_facts(report, occurrences))}",
         _lines("Before the crash", report.context_before, is_open=False),
         _lines("Lines of the kernel", report.text, is_open=not report.stacks),
         "</article>\n",

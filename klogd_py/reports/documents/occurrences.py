@@ -13,12 +13,14 @@ class Occurrences(Struct, frozen=True):
 
     Times are ISO 8601 in UTC, the oldest first: ``2026-11-27T18:04:05.218310Z``. There may be fewer
     than ``count``, as not every report is kept; ``first_seen`` and ``last_seen`` are those of all.
+    ``others`` are the ids of the other reports that are kept.
     """
 
     count: int = 1
     first_seen: str = ""
     last_seen: str = ""
     times: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def occurrences_of(reports: Iterable[Report]) -> Occurrences:

@@ -45,7 +45,7 @@ def text_lines(report: Report, occurrences: Occurrences, zone: tzinfo | None) ->
     lines = [TextLine(report.title, Look.TITLE), TextLine("")]
     lines += _fact_lines(main_facts(report, occurrences, zone))
     lines.append(TextLine(""))
-    lines += _fact_lines(more_facts(report))
+    lines += _fact_lines(more_facts(report, occurrences))
     for stack in report.stacks:
         lines += [TextLine(""), *_stack_lines(stack, report.function)]
     for heading, texts in (("Before", report.context_before), ("Text", report.text)):

@@ -15,13 +15,9 @@ _MAX_MARKS = 200
 
 def timeline(occurrences: Occurrences, zone: tzinfo | None) -> str:
     """Return the drawing, the oldest occurrence to the left; empty if there is but one time."""
-    moments = [datetime.fromisoformat(moment).timestamp() for moment in occurrences.times]
-    ends = [
-        datetime.fromisoformat(moment).timestamp()
-        for moment in (occurrences.first_seen, occurrences.last_seen)
-        if moment
-    ]
-    times = sorted({*moments, *ends})[-_MAX_MARKS:]
+    known = (occurrences.first_seen, *occurrences.times)
+    moments = {datetime.fromisoformat(moment).timestamp() for moment in known if moment}
+    times = sorted(moments)[-_MAX_MARKS:]
     if len(times) < 2 or occurrences.count < 2:
         return ""
     first, length = times[0], times[-1] - times[0]

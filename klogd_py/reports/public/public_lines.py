@@ -179,7 +179,9 @@ def _frame(found: re.Match[str], names: Names) -> str:
 
 
 def _program_counter(found: re.Match[str], names: Names) -> str:
-    return f"{found['name']}: {found['symbol']}"
+    # "RIP: 0010:nic_poll+0x5d/0x140", "pc : nic_poll+0x5d/0x140"
+    blank = "" if found["name"].startswith("RIP") else " "
+    return f"{found['name']}:{blank}{found['symbol']}"
 
 
 def _unchanged(found: re.Match[str], names: Names) -> str:

@@ -28,7 +28,9 @@ ADDRESSES = "the addresses have no names"
 
 _STAMP = lazy_pattern(r"\[ {0,7}\d{1,8}\.\d{6}\]")
 # A frame, or the place of a WARN, in code of which no name is known
-_UNNAMED_PLACE = lazy_pattern(r"(?:[ \t]{0,16}|RIP: 0010:)(?:\[<)?(?:0x)?f{4}[0-9a-f]{12}(?:>\])?$")
+_UNNAMED_PLACE = lazy_pattern(
+    r"(?:[ \t]{0,16}|RIP: 0010:)(?:\[<)?(?:0x)?(?:f{4}[0-9a-f]{12}|[89a-f][0-9a-f]{7})(?:>\])?$"
+)
 # A frame of any architecture whose address has no name
 _UNNAMED_FRAME = lazy_pattern(
     r"[ \t]{0,16}(?:\[<?[0-9a-f]{8,16}>?\] ){0,1}(?:\? )?\[?<?(?:0x)?[0-9a-f]{8,16}>?\]?"

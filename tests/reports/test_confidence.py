@@ -24,6 +24,8 @@ DOUBTFUL = {
     "RIP: 0010:0xffffffffc0106434\n" + trace("nic_poll"): (confidence.UNNAMED,),
     "BUG: scheduling while atomic: nicd/8/0x00000201\nCall Trace:\n 0xffffffffc0106382\n"
     " nic_poll+0x1f/0x40": (confidence.UNNAMED,),
+    "BUG: scheduling while atomic: nicd/9/0x00000201\nCall Trace:\n 0xfdc88c28\n"
+    " nic_poll+0x1f/0x40": (confidence.UNNAMED,),
     "BUG: KASAN: slab-use-after-free in nic_[  12.345678] poll+0x1/0x2\n" + trace("nic_poll"): (
         confidence.BROKEN_HEADER,
     ),

@@ -16,6 +16,7 @@ from klogd_py.record.address_mask import HIDDEN
 from klogd_py.record.report import Fingerprint, ReportSeverity
 from tests import other_user
 from tests.cli.spools import PANIC, fill, occurrence, run_reports
+from tests.conftest import open_to_others
 from tests.needs import NOBODY, is_root, needs_other_users
 from tests.reports.published_schemas import SENTRY, UREPORT2, problems
 from tests.reports_made import BOOT_ID, REPORT, make_report
@@ -231,8 +232,7 @@ def test_root_sees_addresses_that_others_lack(spool: Path) -> None:
 
 def run_as_nobody(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run ``klogd-py reports`` as a user who is no member of the group."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
+    open_to_others(tmp_path)
     other = other_user.provide(tmp_path)
     return subprocess.run(
         [other.command, "-m", "klogd_py", "reports", *words, "--spool", str(tmp_path / "reports")],

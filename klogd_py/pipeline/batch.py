@@ -49,7 +49,7 @@ class Batch:
     that ended, or should be kept now. ``symbolized`` is set by the stage of the symbols.
     ``is_last``: nothing of this stream, or of this boot, follows, so no stage may hold anything
     back; ``next_boot`` is then the boot that follows, if one does. ``read_s`` is when the last of
-    the items was pushed, on the clock of the stages; ``None`` without items.
+    the items was read, on the clock of the stages; ``None`` without items.
     """
 
     __slots__ = (

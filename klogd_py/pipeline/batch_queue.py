@@ -16,12 +16,13 @@ class ReadBatch(Struct, frozen=True):
     """The records of one read.
 
     ``is_live``: a moment before nothing was there, so the last record is new. ``size_bytes`` is
-    the memory that they count for.
+    the memory that they count for; ``read_s`` is when they were read, on the event loop's clock.
     """
 
     items: list[Record | Gap]
     is_live: bool
     size_bytes: int
+    read_s: float
 
 
 class BatchQueue:
@@ -45,13 +46,13 @@ class BatchQueue:
         """Whether no batch is queued."""
         return not self._batches
 
-    def append(self, items: list[Record | Gap], is_live: bool) -> None:
+    def append(self, items: list[Record | Gap], is_live: bool, read_s: float) -> None:
         """Queue a batch."""
         size_bytes = RECORD_OVERHEAD_BYTES * len(items)
         # Without read-ahead a single batch is the limit.
         if self._limit_bytes:
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
-        self._batches.append(ReadBatch(items, is_live, size_bytes))
+        self._batches.append(ReadBatch(items, is_live, size_bytes, read_s))
         self._bytes += size_bytes
         if self._bytes > self._limit_bytes:
             self.room.clear()

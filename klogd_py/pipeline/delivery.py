@@ -59,12 +59,14 @@ class Delivery:
         if self._delivering is not None:
             await asyncio.wait([self._delivering])
 
-    async def deliver(self, items: list[Record | Gap], last: bool = False) -> None:
+    async def deliver(
+        self, items: list[Record | Gap], last: bool = False, read_s: float | None = None
+    ) -> None:
         """Deliver items; what has begun goes on if the caller is cancelled.
 
-        With ``last`` no stage holds anything back.
+        With ``last`` no stage holds anything back. ``read_s`` is that of `Batch`.
         """
-        self._push(items)
+        self._push(items, read_s)
         if last or self._must_wait:
             finishing = self._jobs.run("delivery", partial(self._finish, last), None)
             self._delivering = asyncio.get_running_loop().create_task(finishing)
@@ -115,9 +117,10 @@ class Delivery:
                 self._on_boot_end()
             self._enqueue(self._stages.push(Batch([]), _now_s()))
 
-    def _push(self, items: list[Record | Gap]) -> None:
+    def _push(self, items: list[Record | Gap], read_s: float | None = None) -> None:
         self._abandon_requests()
         batch = Batch(items)
+        batch.read_s = read_s
         try:
             self.counters.count_read(items)
             if batch.crash_lines:

@@ -128,7 +128,7 @@ class Pipeline:
         if batch is not None:
             if batch.is_live:
                 self._jobs.call("clock", partial(self._observe_clock, batch.items), None)
-            await self._deliver(batch.items)
+            await self._deliver(batch.items, read_s=batch.read_s)
         elif self._is_at_end:
             await self._deliver([], last=True)
             await self._sink_manager.wait_until_drained()
@@ -164,7 +164,7 @@ class Pipeline:
         if self._reread_from is None:
             return
         while (batch := self.reader.pop()) is not None:
-            await self._deliver(batch.items)
+            await self._deliver(batch.items, read_s=batch.read_s)
         # What the stages hold must not be delivered before older records.
         await self._deliver([], last=True)
         seq = self._reread_from
@@ -182,8 +182,10 @@ class Pipeline:
             self._clock.sample_clocks()
             self._clock.observe(batch[-1])
 
-    async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
-        await self.delivery.deliver(batch, last)
+    async def _deliver(
+        self, batch: list[Record | Gap], last: bool = False, read_s: float | None = None
+    ) -> None:
+        await self.delivery.deliver(batch, last, read_s)
         # Let the reader read before the next batch.
         if not self.reader.is_empty:
             await asyncio.sleep(0)

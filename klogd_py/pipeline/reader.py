@@ -119,7 +119,7 @@ class Reader:
             self._log_remark()
             now_s = clock()
             if items:
-                await self._take(items, now_s - before_s)
+                await self._take(items, now_s, now_s - before_s)
             elif self._source.exhausted:
                 self._set_ended()
             else:
@@ -130,7 +130,7 @@ class Reader:
                 self.caught_up = False
             before_s = now_s
 
-    async def _take(self, items: list[Record | Gap], elapsed_s: float) -> None:
+    async def _take(self, items: list[Record | Gap], read_s: float, elapsed_s: float) -> None:
         """Queue what one read returned, and wait until the next one is worth while."""
         is_all = len(items) < BATCH_RECORDS
         is_live, self._was_idle = self._was_idle and is_all, False
@@ -138,6 +138,7 @@ class Reader:
             self._queue.append(
                 items[start : start + MAX_BATCH_RECORDS],
                 is_live and start + MAX_BATCH_RECORDS >= len(items),
+                read_s,
             )
         ring = self._ring
         if ring is None or not is_all:
@@ -187,7 +188,7 @@ class Reader:
         """Queue the records that were prefetched; returns whether there were any."""
         prefetched = ring.drain_pending()
         if prefetched:
-            self._queue.append(prefetched, is_live=False)
+            self._queue.append(prefetched, is_live=False, read_s=asyncio.get_running_loop().time())
         return bool(prefetched)
 
     def _log_remark(self) -> None:

@@ -47,7 +47,8 @@ class StageList:
         A batch that `is_last` takes with it all that is held.
         """
         assert self._suspended is None
-        batch.read_s = now_s if batch.items else None
+        if batch.read_s is None and batch.items:
+            batch.read_s = now_s
         return self._run(0, batch, now_s)
 
     def resume(self, now_s: float) -> Batch:

@@ -15,7 +15,7 @@ def test_room_ends_above_limit_until_taken(limit_bytes: int, batches: int) -> No
     queue = BatchQueue(limit_bytes)
     for _ in range(batches):
         assert queue.room.is_set()
-        queue.append([LINE], is_live=False)
+        queue.append([LINE], is_live=False, read_s=0.0)
     assert not queue.room.is_set()
     while queue.pop() is not None:
         pass
@@ -24,9 +24,9 @@ def test_room_ends_above_limit_until_taken(limit_bytes: int, batches: int) -> No
 
 def test_size_counts_texts_but_not_gaps() -> None:
     queue = BatchQueue(1 << 20)
-    queue.append([LINE, Gap(2, 3, Cause.OVERRUN)], is_live=True)
+    queue.append([LINE, Gap(2, 3, Cause.OVERRUN)], is_live=True, read_s=0.0)
     assert queue.pop() == ReadBatch(
-        [LINE, Gap(2, 3, Cause.OVERRUN)], True, 2 * RECORD_OVERHEAD_BYTES + 100
+        [LINE, Gap(2, 3, Cause.OVERRUN)], True, 2 * RECORD_OVERHEAD_BYTES + 100, 0.0
     )
     assert queue.is_empty
 
@@ -35,7 +35,9 @@ def test_wait_ends_with_news_or_timeout() -> None:
     async def job() -> None:
         queue = BatchQueue(0)
         assert not await queue.wait_news(0.5)
-        asyncio.get_running_loop().call_later(0.1, lambda: queue.append([LINE], is_live=False))
+        asyncio.get_running_loop().call_later(
+            0.1, lambda: queue.append([LINE], is_live=False, read_s=0.0)
+        )
         assert await queue.wait_news(None)
         assert queue.pop() is not None
 

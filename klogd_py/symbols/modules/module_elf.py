@@ -21,7 +21,7 @@ from msgspec import Struct
 from klogd_py.symbols import elf, file_bytes, packed_files
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.elf import ByteSource, Elf
-from klogd_py.symbols.elf_header import NotElf
+from klogd_py.symbols.elf_header import AARCH64, NotElf
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.symbol_line import HOLE, is_name
 
@@ -165,6 +165,7 @@ def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> ModuleCode:
     offsets: dict[int, int] = {}
     pieces: list[bytes] = []
     size = 0
+    is_behind_plt = False
     for section in file.sections:
         wanted = elf.ALLOC | elf.EXEC
         if (
@@ -174,6 +175,10 @@ def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> ModuleCode:
             continue
         if section.align > _MAX_ALIGN:
             raise NotElf(f"section {section.name!r} is aligned to {section.align:#x} bytes")
+        if is_behind_plt and section.size > 1:
+            raise NotElf(f"{section.name} stands behind .plt, whose size only the kernel knows")
+        # arch/arm64/kernel/module-plts.c makes room in it for the calls that it finds too far away.
+        is_behind_plt |= section.name == ".plt" and file.machine == AARCH64
         padding = -size % max(section.align, 1)
         left = MAX_CODE_BYTES - size - padding
         content = file.bytes_of(section, left) if left > 0 else b""

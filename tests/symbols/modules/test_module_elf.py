@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from klogd_py.symbols.elf import Elf
-from klogd_py.symbols.elf_header import Note, NotElf, build_id, find_note, parse_notes
+from klogd_py.symbols.elf_header import AARCH64, Note, NotElf, build_id, find_note, parse_notes
 from klogd_py.symbols.modules import module_elf, module_files
 from klogd_py.symbols.modules.module_elf import NoModuleFile
 from tests.symbols.module_builder import build, needs_gcc
@@ -52,6 +52,16 @@ def test_code_sections_are_laid_out_in_order(
     assert cold is not None
     assert offsets["cold"] == text.size + -text.size % max(cold.align, 1)
     assert file.core.text[offsets["cleanup_module"]] == 0xC3
+
+
+def test_code_behind_plt_is_refused(tmp_path: Path) -> None:
+    """As in modules of several objects for arm64, where the kernel sizes it."""
+    raw = build(tmp_path).read_bytes()
+    arm64 = raw[:18] + AARCH64.to_bytes(2, "little") + raw[20:]
+    assert module_elf.parse(arm64, "probe_it").core.text
+    with pytest.raises(NotElf, match=r"unlikely stands behind \.plt"):
+        module_elf.parse(arm64.replace(b".text\0", b".plt\0\0"), "probe_it")
+    assert module_elf.parse(raw.replace(b".text\0", b".plt\0\0"), "probe_it").core.text
 
 
 def test_direct_calls_have_names_or_offsets(

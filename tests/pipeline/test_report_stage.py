@@ -119,6 +119,16 @@ def test_header_without_rest_ends_with_its_boot() -> None:
     ]
 
 
+def test_early_boot_goes_on_in_no_report() -> None:
+    """Its stamps may be close to those of the boot before it."""
+    stage = ReportStage(Origin.CAPTURE)
+    records = [one.record for one in entries_of([NULL_DEREF[0]], start_us=1_500_000)]
+    stage.push(symbolized(Batch(records, is_last=True, next_boot=NextBoot())), 0.0)
+    records = [one.record for one in entries_of([ORDINARY, *NULL_DEREF[11:]], start_us=100_000)]
+    (report,) = stage.push(symbolized(Batch(records, is_last=True)), 0.0).reports
+    assert (texts_of(report), report.truncated) == ([NULL_DEREF[0]], True)
+
+
 def test_no_kinds_means_no_reports() -> None:
     stage = ReportStage(Origin.RECORDS, (), live=True)
     assert stage.push(batch_of(list(NULL_DEREF), is_last=True), 0.0).reports == ()

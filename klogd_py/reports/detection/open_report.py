@@ -155,8 +155,8 @@ class OpenReport:
         """Whether the stamp of a message is too far from its last line."""
         if message.usec is None or self.last_us is None:
             return False
-        if self.may_be_cut and body_lines.is_part(message.text):
-            return False
+        if self.may_be_cut:
+            return not body_lines.is_part(message.text)
         return abs(message.usec - self.last_us) > _SILENCE_US
 
     def causes(self, panic: str) -> bool:

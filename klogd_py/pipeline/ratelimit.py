@@ -87,10 +87,6 @@ class RateLimiter(Stage):
         limited.symbolized = structs.replace(symbolized, entries=passed)
         return limited
 
-    def flush(self) -> Batch:
-        """Return nothing: `push` ends the run of a batch that is the last."""
-        return Batch([])
-
     def deadline(self) -> float | None:
         """When the run must be announced; ``None`` if there is none."""
         return None if self._gap is None else self._due_s

@@ -89,10 +89,6 @@ class ReportStage(Stage):
         self._note_seq(entries)
         return self._detector.push(entries, may_begin, read_s)
 
-    def flush(self) -> Batch:
-        """Return nothing: `push` ends the reports of a batch that is the last."""
-        return Batch([])
-
     def deadline(self) -> float | None:
         """When an open report ends by silence."""
         return self._detector.deadline()

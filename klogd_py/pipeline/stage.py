@@ -67,7 +67,7 @@ class Stage:
         return batch
 
     def flush(self) -> Batch:
-        """Return all that is held."""
+        """Return all that is held: nothing, where `push` ends it with the last batch."""
         return Batch([])
 
     def deadline(self) -> float | None:

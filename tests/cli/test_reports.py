@@ -144,7 +144,7 @@ def test_missing_place_of_spool_is_named(tmp_path: Path) -> None:
     config = tmp_path / "klogd-py.toml"
     config.write_text(f'[reports]\nspool = "{tmp_path}/none/reports"\n')
     assert run_reports("--config", config).stderr.splitlines()[1] == (
-        f"klogd-py: to keep reports: sudo mkdir {tmp_path}/none; for a log: "
+        f"klogd-py: to keep reports: sudo mkdir -p {tmp_path}/none; for a log: "
         "klogd-py reports decode FILE"
     )
 

@@ -22,7 +22,7 @@ from klogd_py.cli.reports.issue_rows import (
     format_table,
 )
 from klogd_py.cli.reports.printing import title_colour
-from klogd_py.cli.reports.stored import current_boot, load_for_caller, run_on_spool
+from klogd_py.cli.reports.stored import current_boot, load_for_caller, root_command, run_on_spool
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.reports.document import without_text
 from klogd_py.spool.errors import BrokenReport, NoSuchReport
@@ -87,7 +87,7 @@ def _print_broken(spool: Spool, files: Sequence[BrokenFile]) -> None:
     if not files:
         return
     if files[0].is_denied:
-        print_error(f"type: sudo {shlex.join(['klogd-py', *sys.argv[1:]])}")
+        print_error(f"type: {root_command()}")
     else:
         print_error(f"to remove it: sudo rm {shlex.quote(f'{spool.path}/{files[0].name}')}")
 

@@ -56,12 +56,17 @@ def occurrences_in(spool: Spool, report: Report) -> Occurrences:
     return Occurrences(max(1, len(summaries)), times[0] if times else "", last, times, others)
 
 
+def root_command() -> str:
+    """Return what was typed, as root would type it."""
+    return f"sudo {shlex.join(['klogd-py', *sys.argv[1:]])}"
+
+
 def _where_to_keep(spool: Spool, line: CommandLine) -> str:
     parent = spool.path.parent
     if line.has("spool"):
         return "name another directory"
     if not parent.is_dir():
-        return f"to keep reports: sudo mkdir {shlex.quote(str(parent))}"
+        return f"to keep reports: sudo mkdir -p {shlex.quote(str(parent))}"
     return "the daemon makes it at start"
 
 
@@ -73,7 +78,7 @@ def explain(error: SpoolError, spool: Spool, line: CommandLine, *, writes: bool 
     cause = error.__cause__
     print_error(f"{spool.path}: {cause.strerror}" if isinstance(cause, OSError) else str(error))
     if isinstance(cause, PermissionError):
-        typed = f"type: sudo {shlex.join(['klogd-py', *sys.argv[1:]])}"
+        typed = f"type: {root_command()}"
         group = f"; or join the group: sudo usermod -aG {_GROUP} $USER"
         print_error(typed if writes else typed + group)
     elif isinstance(error, NoSuchReport) and str(error) == NO_REPORTS:
